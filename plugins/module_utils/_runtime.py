@@ -1,0 +1,59 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every module shares: the one place where a result leaves and where an error becomes a failure."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any, Callable, Dict, Mapping, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .errors import LvsError
+from .ipvs import data, netlink
+from .ipvs.converge import Outcome, converge
+from .ipvs.wish import Wish
+from .manifest import DEFAULT_OWNER
+from .store import Store
+
+STATE_OPTIONS: Mapping[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "owner": {"type": "str", "default": DEFAULT_OWNER},
+}
+
+
+def run(module: AnsibleModule, work: Callable[[], Dict[str, Any]]) -> NoReturn:
+    """Do the work and leave with its result, or with one sentence that says which host can't and why."""
+    try:
+        result = work()
+    except LvsError as error:
+        module.fail_json(msg=f"{platform.node()}: {error}")
+    except OSError as error:
+        module.fail_json(msg=f"{platform.node()}: the operating system refused: {error}.")
+    module.exit_json(**result)
+    raise AssertionError("exit_json does not return")
+
+
+def converge_ipvs(module: AnsibleModule, wish: Wish) -> Outcome:
+    """Make an IPVS wish true on this host, or in check mode find out what that would take."""
+    outcome = converge(
+        wish,
+        netlink.Client,
+        netlink.is_loaded,
+        Store(module.params["owner"]),
+        check_mode=module.check_mode,
+    )
+    for warning in outcome.warnings:
+        module.warn(warning)
+    return outcome
+
+
+def ipvs_result(outcome: Outcome) -> Dict[str, Any]:
+    """The part of a result that all IPVS modules have."""
+    return {
+        "changed": bool(outcome.plan),
+        "operations": [data.operation_data(operation) for operation in outcome.plan.operations],
+        "diff": outcome.plan.diff,
+    }

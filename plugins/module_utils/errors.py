@@ -1,0 +1,68 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every way in which the collection can fail, as one type each.
+
+Each error carries its parts, and its text is one sentence that an operator can act on: which object,
+which value, what is wrong, what to do. Only ``_runtime`` turns them into Ansible's failure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+
+class LvsError(Exception):
+    """The root of them; its text is the sentence for the operator."""
+
+
+class InvalidInput(LvsError):
+    """What was asked for can't be; nothing has been changed.
+
+    :param subject: the object as its operator knows it, such as ``service tcp 192.0.2.1:80``.
+    :param option: the option that is wrong, or None where it is the whole object.
+    :param value: the value that was given for it.
+    :param problem: what is wrong with it.
+    :param remedy: what to write instead.
+    """
+
+    def __init__(
+        self, subject: str, option: Optional[str], value: Any, problem: str, remedy: str
+    ) -> None:
+        self.subject = subject
+        self.option = option
+        self.value = value
+        self.problem = problem
+        self.remedy = remedy
+        what = f"{option}={value!r}: " if option else ""
+        super().__init__(f"{subject}: {what}{problem}; {remedy}.")
+
+
+class KernelRefusal(LvsError):
+    """The kernel refused an operation.
+
+    :param subject: what was to be done to which object.
+    :param errno: the kernel's number for its reason.
+    :param problem: what that number means for this operation.
+    :param remedy: what to do about it.
+    """
+
+    def __init__(self, subject: str, errno: int, problem: str, remedy: str) -> None:
+        self.subject = subject
+        self.errno = errno
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{subject}: {problem}; {remedy}.")
+
+
+class Unavailable(LvsError):
+    """Something that the host must have is missing: the kernel module, the privilege, the file."""
+
+
+class Interference(LvsError):
+    """Another program works on the same objects at the same time."""
+
+
+class StateError(LvsError):
+    """The manifest on the host can't be read or written."""

@@ -1,0 +1,427 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an IPVS table is: services, real servers, and which of them can be.
+
+Identity (``ServiceKey``, ``RealServerKey``) stands apart from attributes, because the kernel can edit
+every attribute in place and no part of an identity. All values are canonical from their construction
+on, so that ``==`` means "the same to the kernel": ``2001:DB8::0001`` is ``2001:db8::1``.
+
+Pure: this file knows neither Ansible nor a kernel. The limits are those of ``ip_vs_ctl.c`` in Linux and
+of ``ipvsadm(8)``; where the kernel would accept nonsense in silence, ``check_*`` refuse it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, field, replace
+from typing import Dict, FrozenSet, Mapping, Optional, Tuple, Union
+
+from ..errors import InvalidInput
+
+IPV4 = "ipv4"
+IPV6 = "ipv6"
+
+PROTOCOLS = ("tcp", "udp", "sctp")
+
+# The kernel's module of each is ip_vs_<name>.
+SCHEDULERS = (
+    "dh",
+    "fo",
+    "lblc",
+    "lblcr",
+    "lc",
+    "mh",
+    "nq",
+    "ovf",
+    "rr",
+    "sed",
+    "sh",
+    "twos",
+    "wlc",
+    "wrr",
+)
+DEFAULT_SCHEDULER = "wlc"
+
+FORWARDING_METHODS = ("nat", "dr", "tun")
+# ipvsadm(8) prints these words, and operators type them.
+FORWARDING_ALIASES: Mapping[str, str] = {
+    "masq": "nat",
+    "masquerading": "nat",
+    "gate": "dr",
+    "gatewaying": "dr",
+    "ipip": "tun",
+    "tunneling": "tun",
+}
+
+TUNNEL_TYPES = ("ipip", "gue", "gre")
+TUNNEL_CHECKSUMS = ("none", "csum", "remcsum")
+
+# Two schedulers give the same bit two names each.
+SCHEDULER_FLAG_ALIASES: Mapping[str, str] = {
+    "sh-fallback": "flag-1",
+    "sh-port": "flag-2",
+    "mh-fallback": "flag-1",
+    "mh-port": "flag-2",
+}
+SCHEDULER_FLAGS = ("flag-1", "flag-2", "flag-3")
+
+MAX_WEIGHT = 65535
+# ipvsadm's own limit (31 days). The kernel multiplies by HZ in 32 bits and wraps beyond 49 days.
+MAX_PERSISTENCE_TIMEOUT = 31 * 86400
+MAX_FWMARK = 2**32 - 1
+FULL_NETMASK: Mapping[str, str] = {IPV4: "255.255.255.255", IPV6: "128"}
+
+
+def canonical_address(text: str, subject: str, option: str) -> Tuple[str, str]:
+    """Return (family, address as inet_ntop(3) writes it).
+
+    inet_ntop, not ``str(ip_address)``, because Python versions differ on ``::ffff:192.0.2.1``.
+
+    :raises InvalidInput: not an address, or one with a zone.
+    """
+    try:
+        parsed = ipaddress.ip_address(text.strip())
+        if "%" in text:
+            raise ValueError(text)
+    except ValueError:
+        raise InvalidInput(
+            subject,
+            option,
+            text,
+            "is not an IP address",
+            "give an IPv4 or IPv6 address without name, prefix length or zone",
+        ) from None
+    if parsed.version == 4:
+        return IPV4, socket.inet_ntop(socket.AF_INET, parsed.packed)
+    return IPV6, socket.inet_ntop(socket.AF_INET6, parsed.packed)
+
+
+def _packed(family: str, address: str) -> bytes:
+    return socket.inet_pton(socket.AF_INET if family == IPV4 else socket.AF_INET6, address)
+
+
+def _check_port(port: int, subject: str, option: str = "port") -> None:
+    if not 0 <= port <= 65535:
+        raise InvalidInput(
+            subject, option, port, "is not a port", "give a number from 0 to 65535"
+        )
+
+
+def endpoint(family: str, address: str, port: int) -> str:
+    """``192.0.2.1:80`` or ``[2001:db8::1]:80``."""
+    return f"{address}:{port}" if family == IPV4 else f"[{address}]:{port}"
+
+
+def split_endpoint(text: str) -> Tuple[str, int]:
+    """The reverse of ``endpoint``: (address, port).
+
+    :raises ValueError: no port.
+    """
+    address, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ValueError(f"{text!r} is not ADDRESS:PORT")
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    return address, int(port)
+
+
+@dataclass(frozen=True)
+class ServiceKey:
+    """Which virtual service: (family, protocol, address, port), or (family, fwmark).
+
+    Build it with ``at`` or ``marked``, which check and canonicalise.
+    """
+
+    family: str
+    protocol: str = ""
+    address: str = ""
+    port: int = 0
+    fwmark: int = 0
+
+    @classmethod
+    def at(cls, protocol: str, address: str, port: int) -> ServiceKey:
+        """The service at an address.
+
+        :raises InvalidInput: protocol, address or port can't be a virtual service's.
+        """
+        subject = f"service {protocol} {address}:{port}"
+        if protocol not in PROTOCOLS:
+            raise InvalidInput(
+                subject,
+                "protocol",
+                protocol,
+                "is not a protocol that IPVS balances",
+                "choose one of " + ", ".join(PROTOCOLS),
+            )
+        family, canonical = canonical_address(address, subject, "address")
+        parsed = ipaddress.ip_address(canonical)
+        if parsed.is_unspecified or parsed.is_multicast:
+            raise InvalidInput(
+                subject,
+                "address",
+                address,
+                "can't be a virtual address",
+                "give the unicast address that clients connect to",
+            )
+        _check_port(port, subject)
+        return cls(family=family, protocol=protocol, address=canonical, port=port)
+
+    @classmethod
+    def marked(cls, fwmark: int, family: str = IPV4) -> ServiceKey:
+        """The service of all packets that carry a firewall mark.
+
+        :raises InvalidInput: 0, which the kernel would take for a TCP service, or over 32 bits.
+        """
+        if not 1 <= fwmark <= MAX_FWMARK:
+            raise InvalidInput(
+                f"service fwmark {fwmark}",
+                "fwmark",
+                fwmark,
+                "is not a firewall mark",
+                f"give a number from 1 to {MAX_FWMARK}",
+            )
+        return cls(family=family, fwmark=fwmark)
+
+    @classmethod
+    def parse(cls, text: str) -> ServiceKey:
+        """The reverse of ``str``.
+
+        :raises ValueError: not such a text (InvalidInput where its parts can't be).
+        """
+        words = text.split()
+        if words[:1] == ["fwmark"] and len(words) == 3 and words[2] in (IPV4, IPV6):
+            return cls.marked(int(words[1]), words[2])
+        if len(words) != 2:
+            raise ValueError(f"{text!r} does not name a service")
+        address, port = split_endpoint(words[1])
+        return cls.at(words[0], address, port)
+
+    def __str__(self) -> str:
+        if self.fwmark:
+            return f"fwmark {self.fwmark} {self.family}"
+        return f"{self.protocol} {endpoint(self.family, self.address, self.port)}"
+
+    @property
+    def sort_key(self) -> Tuple[int, int, str, bytes, int]:
+        """Addresses before marks, IPv4 before IPv6, then by number."""
+        packed = b"" if self.fwmark else _packed(self.family, self.address)
+        return (self.fwmark, len(packed), self.protocol, packed, self.port)
+
+
+@dataclass(frozen=True)
+class ServiceAttributes:
+    """Everything of a service that can be edited in place.
+
+    :ivar persistence_timeout: seconds; 0 is "not persistent".
+    :ivar persistence_netmask: IPv4: a dotted mask; IPv6: a prefix length.
+    :ivar persistence_engine: the kernel's name of it, or "".
+    :ivar scheduler_flags: out of SCHEDULER_FLAGS, whose meaning the scheduler decides.
+    """
+
+    scheduler: str
+    persistence_netmask: str
+    persistence_timeout: int = 0
+    persistence_engine: str = ""
+    one_packet: bool = False
+    scheduler_flags: FrozenSet[str] = frozenset()
+
+    @classmethod
+    def default(cls, family: str) -> ServiceAttributes:
+        """What a new service has where nothing else is said."""
+        return cls(scheduler=DEFAULT_SCHEDULER, persistence_netmask=FULL_NETMASK[family])
+
+
+@dataclass(frozen=True)
+class RealServerKey:
+    """Which real server of a service; build it with ``at``."""
+
+    family: str
+    address: str
+    port: int
+
+    @classmethod
+    def at(cls, address: str, port: int) -> RealServerKey:
+        """:raises InvalidInput: address or port can't be a real server's."""
+        subject = f"real server {address}:{port}"
+        family, canonical = canonical_address(address, subject, "address")
+        parsed = ipaddress.ip_address(canonical)
+        if parsed.is_unspecified or parsed.is_multicast or canonical == "255.255.255.255":
+            raise InvalidInput(
+                subject,
+                "address",
+                address,
+                "can't be a real server's address",
+                "give the unicast address of the machine that does the work",
+            )
+        _check_port(port, subject)
+        return cls(family=family, address=canonical, port=port)
+
+    @classmethod
+    def parse(cls, text: str) -> RealServerKey:
+        """The reverse of ``str``.
+
+        :raises ValueError: not such a text (InvalidInput where its parts can't be).
+        """
+        return cls.at(*split_endpoint(text))
+
+    def __str__(self) -> str:
+        return endpoint(self.family, self.address, self.port)
+
+    @property
+    def sort_key(self) -> Tuple[int, bytes, int]:
+        """IPv4 before IPv6, then by number."""
+        packed = _packed(self.family, self.address)
+        return (len(packed), packed, self.port)
+
+
+@dataclass(frozen=True)
+class RealServerAttributes:
+    """Everything of a real server that can be edited in place.
+
+    :ivar weight: 0 means "no new connections"; it is a value, not "unset".
+    :ivar upper_threshold: connections from which on it gets no new ones; 0 is "no limit".
+    :ivar lower_threshold: connections below which it gets new ones again.
+    """
+
+    forwarding: str = "nat"
+    weight: int = 1
+    upper_threshold: int = 0
+    lower_threshold: int = 0
+    tunnel_type: str = "ipip"
+    tunnel_port: int = 0
+    tunnel_checksum: str = "none"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A virtual service with its real servers."""
+
+    key: ServiceKey
+    attributes: ServiceAttributes
+    real_servers: Mapping[RealServerKey, RealServerAttributes] = field(default_factory=dict)
+
+    def with_attributes(self, attributes: ServiceAttributes) -> Service:
+        """The same service, edited."""
+        return replace(self, attributes=attributes)
+
+    def with_real_server(
+        self, key: RealServerKey, attributes: Optional[RealServerAttributes]
+    ) -> Service:
+        """The same service with one real server set, or (None) without it."""
+        servers: Dict[RealServerKey, RealServerAttributes] = dict(self.real_servers)
+        if attributes is None:
+            servers.pop(key, None)
+        else:
+            servers[key] = attributes
+        return replace(self, real_servers=servers)
+
+
+Table = Mapping[ServiceKey, Service]
+
+
+def canonical_forwarding(word: str) -> str:
+    """``nat`` for ``masq``, and so on; an unknown word comes back as it is."""
+    return FORWARDING_ALIASES.get(word, word)
+
+
+def canonical_netmask(family: str, value: Union[str, int], subject: str) -> str:
+    """The persistence netmask as IPVS keeps it: IPv4 a dotted mask, IPv6 a prefix length.
+
+    IPv4 takes a prefix length too.
+
+    :raises InvalidInput: neither, or one that would put all clients or none into a group.
+    """
+    text = str(value).strip()
+    try:
+        if family == IPV6:
+            if not 1 <= int(text) <= 128:
+                raise ValueError(text)
+            return str(int(text))
+        network = ipaddress.ip_network(f"0.0.0.0/{text}")
+        if network.prefixlen == 0 or ("." in text and text != str(network.netmask)):
+            raise ValueError(text)
+        return str(network.netmask)
+    except ValueError:
+        form = (
+            "a prefix length from 1 to 128"
+            if family == IPV6
+            else "a mask such as 255.255.255.0 or a prefix length from 1 to 32"
+        )
+        raise InvalidInput(
+            subject,
+            "persistence_netmask",
+            value,
+            f"is not an {'IPv6' if family == IPV6 else 'IPv4'} persistence mask",
+            f"give {form}",
+        ) from None
+
+
+def check_service(key: ServiceKey, attributes: ServiceAttributes) -> None:
+    """Refuse a service that IPVS can't do, or would accept and then not do.
+
+    :raises InvalidInput: with the first thing that is wrong.
+    """
+    subject = f"service {key}"
+    if not key.fwmark and key.port == 0 and not attributes.persistence_timeout:
+        raise InvalidInput(
+            subject,
+            "port",
+            0,
+            "means all ports, which needs persistence to keep a client's connections together",
+            "set persistence_timeout, or name a port",
+        )
+    if not 0 <= attributes.persistence_timeout <= MAX_PERSISTENCE_TIMEOUT:
+        raise InvalidInput(
+            subject,
+            "persistence_timeout",
+            attributes.persistence_timeout,
+            "is no timeout that IPVS can keep",
+            f"give seconds from 1 to {MAX_PERSISTENCE_TIMEOUT} (31 days), or 0 for no persistence",
+        )
+    if not attributes.persistence_timeout:
+        netmask = attributes.persistence_netmask
+        if netmask != FULL_NETMASK[key.family]:
+            raise InvalidInput(
+                subject,
+                "persistence_netmask",
+                netmask,
+                "does nothing without persistence",
+                "set persistence_timeout too, or leave the mask out",
+            )
+
+
+def check_real_server(
+    service: ServiceKey, key: RealServerKey, attributes: RealServerAttributes
+) -> None:
+    """Refuse a real server that IPVS can't do, or would accept and then not do.
+
+    :raises InvalidInput: with the first thing that is wrong.
+    """
+    subject = f"real server {key} of service {service}"
+    if not 0 <= attributes.weight <= MAX_WEIGHT:
+        raise InvalidInput(
+            subject,
+            "weight",
+            attributes.weight,
+            "is not a weight",
+            f"give a number from 0 (no new connections) to {MAX_WEIGHT}",
+        )
+    if key.family != service.family and attributes.forwarding != "tun":
+        raise InvalidInput(
+            subject,
+            "address",
+            key.address,
+            "is of another address family than its service",
+            "give a real server of the service's family",
+        )
+    if key.port == 0 and service.port != 0 and attributes.forwarding == "nat":
+        raise InvalidInput(
+            subject,
+            "port",
+            0,
+            "would send the service's connections to port 0",
+            f"name the port the real server listens on, such as {service.port}",
+        )

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which IPVS objects a plan makes ours, and which it gives up. Pure.
+
+Before a plan is carried out, everything that it adds or edits is claimed; afterwards what it has
+deleted is given up, and what the kernel refused goes back to the claim that was there before.
+"""
+
+from __future__ import annotations
+
+from typing import Collection, Optional, Tuple
+
+from ..manifest import Claim, Manifest
+from . import data
+from .plan import ADD, DELETE, Operation, Plan, RealServerOperation, ServiceOperation
+
+SERVICE = "ipvs_service"
+REAL_SERVER = "ipvs_real_server"
+# Between the service and the real server in a real server's name; neither can hold it.
+_IN = " > "
+
+
+def object_of(operation: Operation) -> Tuple[str, str]:
+    """(kind, name) of what an operation is about, as the manifest has them."""
+    if isinstance(operation, RealServerOperation):
+        return REAL_SERVER, f"{operation.service}{_IN}{operation.real_server}"
+    return SERVICE, str(operation.service)
+
+
+def claimed(manifest: Manifest, plan: Plan) -> Manifest:
+    """The manifest to write before the plan is carried out."""
+    for operation in plan.changes:
+        kind, name = object_of(operation)
+        if operation.verb == ADD:
+            manifest = manifest.with_claim(kind, name, Claim())
+        elif manifest.claim(kind, name) is None:
+            manifest = manifest.with_claim(kind, name, Claim(_found(operation)))
+    return manifest
+
+
+def settled(
+    original: Manifest, claims: Manifest, plan: Plan, refused: Collection[Operation]
+) -> Manifest:
+    """The manifest to write once the plan has been carried out.
+
+    :param original: the manifest before ``claimed``.
+    :param claims: what ``claimed`` gave.
+    :param refused: the operations that the kernel refused.
+    """
+    for operation in refused:
+        kind, name = object_of(operation)
+        claims = claims.with_claim(kind, name, original.claim(kind, name))
+    for operation in plan.removals:
+        if operation in refused or operation.verb != DELETE:
+            continue
+        kind, name = object_of(operation)
+        claims = claims.with_claim(kind, name, None)
+        if kind == SERVICE:
+            for child in list(claims.claims.get(REAL_SERVER, {})):
+                if child.startswith(name + _IN):
+                    claims = claims.with_claim(REAL_SERVER, child, None)
+    return claims
+
+
+def _found(operation: Operation) -> Optional[dict]:
+    if isinstance(operation, ServiceOperation):
+        return operation.before and data.service_attributes_data(operation.before)
+    return operation.before and data.real_server_attributes_data(operation.before)

@@ -1,0 +1,141 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the table that is to the table that shall be: the operations, their order, their diff.
+
+Whoever wants a change says what the table shall be; what must be done for it is computed here, once,
+for every module. Everything that can be edited is edited in place, and nothing is deleted before all
+that is added or edited stands, so that a service is never without real servers in between. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple, Union
+
+from . import rules
+from .model import (
+    RealServerAttributes,
+    RealServerKey,
+    Service,
+    ServiceAttributes,
+    ServiceKey,
+    Table,
+)
+
+ADD = "add"
+EDIT = "edit"
+DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class ServiceOperation:
+    """Add, edit or delete a service; deleting takes its real servers along."""
+
+    verb: str
+    service: ServiceKey
+    before: Optional[ServiceAttributes]
+    after: Optional[ServiceAttributes]
+
+    def __str__(self) -> str:
+        return f"{self.verb} service {self.service}"
+
+
+@dataclass(frozen=True)
+class RealServerOperation:
+    """Add, edit or delete a real server of a service."""
+
+    verb: str
+    service: ServiceKey
+    real_server: RealServerKey
+    before: Optional[RealServerAttributes]
+    after: Optional[RealServerAttributes]
+
+    def __str__(self) -> str:
+        return f"{self.verb} real server {self.real_server} of service {self.service}"
+
+
+Operation = Union[ServiceOperation, RealServerOperation]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What leads from one table to another.
+
+    :ivar changes: adds and edits, to be done first.
+    :ivar removals: deletes, to be done once the changes of their service stand.
+    :ivar before: lines of the objects touched, as they were (ipvsadm's syntax).
+    :ivar after: the same lines, as they shall be.
+    """
+
+    changes: Tuple[Operation, ...]
+    removals: Tuple[Operation, ...]
+    before: Tuple[str, ...]
+    after: Tuple[str, ...]
+
+    @property
+    def operations(self) -> Tuple[Operation, ...]:
+        """All of them, in order."""
+        return self.changes + self.removals
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.removals)
+
+    @property
+    def diff(self) -> Dict[str, str]:
+        """What ``--diff`` shows."""
+        return {
+            "before_header": "IPVS before",
+            "after_header": "IPVS after",
+            "before": "".join(line + "\n" for line in self.before),
+            "after": "".join(line + "\n" for line in self.after),
+        }
+
+
+def plan(current: Table, target: Table) -> Plan:
+    """Compute what leads from ``current`` to ``target``.
+
+    Both are whole as far as they go: what is in ``current`` and not in ``target`` is deleted. Scope and
+    ownership are the caller's, who leaves in ``target`` what it must not touch.
+    """
+    changes: List[Operation] = []
+    removals: List[Operation] = []
+    before: List[str] = []
+    after: List[str] = []
+    for key in sorted({*current, *target}, key=lambda service: service.sort_key):
+        old, new = current.get(key), target.get(key)
+        if new is None:
+            if old is not None:
+                removals.append(ServiceOperation(DELETE, key, old.attributes, None))
+                before += rules.service_lines(old)
+            continue
+        if old is None or old.attributes != new.attributes:
+            verb = ADD if old is None else EDIT
+            known = old.attributes if old else None
+            changes.append(ServiceOperation(verb, key, known, new.attributes))
+            after.append(rules.service_line(key, new.attributes))
+            if known:
+                before.append(rules.service_line(key, known))
+        for operation in _real_servers(old or Service(key, new.attributes), new):
+            (removals if operation.verb == DELETE else changes).append(operation)
+            if operation.before:
+                before.append(
+                    rules.real_server_line(key, operation.real_server, operation.before)
+                )
+            if operation.after:
+                after.append(rules.real_server_line(key, operation.real_server, operation.after))
+    return Plan(tuple(changes), tuple(removals), tuple(before), tuple(after))
+
+
+def _real_servers(old: Service, new: Service) -> List[RealServerOperation]:
+    operations: List[RealServerOperation] = []
+    for key in sorted(
+        {*old.real_servers, *new.real_servers}, key=lambda real_server: real_server.sort_key
+    ):
+        before, after = old.real_servers.get(key), new.real_servers.get(key)
+        if before == after:
+            continue
+        verb = ADD if before is None else DELETE if after is None else EDIT
+        operations.append(RealServerOperation(verb, new.key, key, before, after))
+    return operations

@@ -1,0 +1,179 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
+    RealServerAttributes,
+    RealServerKey,
+    ServiceAttributes,
+    ServiceKey,
+    canonical_forwarding,
+    canonical_netmask,
+    check_real_server,
+    check_service,
+)
+from hypothesis import given
+
+from ..strategies import service_keys
+
+WEB = ServiceKey.at("tcp", "170.210.122.104", 80)
+
+
+def attributes(key=WEB, **changes):
+    default = ServiceAttributes.default(key.family)
+    return ServiceAttributes(**{**vars(default), **changes})
+
+
+@given(service_keys())
+def test_service_name_round_trip(key):
+    assert ServiceKey.parse(str(key)) == key
+
+
+@pytest.mark.parametrize("text", ["", "tcp", "tcp 192.0.2.1", "fwmark 1", "fwmark 1 ipx", "a b c"])
+def test_not_a_service_name(text):
+    with pytest.raises(ValueError):
+        ServiceKey.parse(text)
+
+
+def test_real_server_name_round_trip():
+    for name in ("192.0.2.1:80", "[2001:db8::1]:0"):
+        assert str(RealServerKey.parse(name)) == name
+
+
+def test_addresses_compare_canonically():
+    assert ServiceKey.at("tcp", "2001:DB8::0001", 80) == ServiceKey.at("tcp", "2001:db8:0::1", 80)
+    assert str(ServiceKey.at("tcp", "::FFFF:192.0.2.1", 80)) == "tcp [::ffff:192.0.2.1]:80"
+
+
+def test_services_sort_by_number():
+    names = ["tcp 10.0.0.2:80", "tcp 10.0.0.10:80", "tcp 10.0.0.10:443", "tcp [::2]:80", "fwmark 1 ipv4"]
+    keys = [ServiceKey.parse(name) for name in names]
+    assert sorted(reversed(keys), key=lambda key: key.sort_key) == keys
+
+
+@pytest.mark.parametrize(
+    ("protocol", "address", "port", "option"),
+    [
+        ("icmp", "192.0.2.1", 80, "protocol"),
+        ("tcp", "www.example.org", 80, "address"),
+        ("tcp", "192.0.2.1/32", 80, "address"),
+        ("tcp", "fe80::1%eth0", 80, "address"),
+        ("tcp", "192.0.2.010", 80, "address"),
+        ("tcp", "0.0.0.0", 80, "address"),
+        ("tcp", "::", 80, "address"),
+        ("tcp", "224.0.0.1", 80, "address"),
+        ("tcp", "192.0.2.1", 65536, "port"),
+        ("tcp", "192.0.2.1", -1, "port"),
+    ],
+)
+def test_refused_services(protocol, address, port, option):
+    with pytest.raises(InvalidInput) as refusal:
+        ServiceKey.at(protocol, address, port)
+    assert refusal.value.option == option
+    assert address in str(refusal.value)
+
+
+@pytest.mark.parametrize("mark", [0, 2**32])
+def test_refused_marks(mark):
+    with pytest.raises(InvalidInput, match="4294967295"):
+        ServiceKey.marked(mark)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "239.1.1.1", "ff02::1", "255.255.255.255", "x"])
+def test_refused_real_servers(address):
+    with pytest.raises(InvalidInput) as refusal:
+        RealServerKey.at(address, 80)
+    assert refusal.value.option == "address"
+
+
+@pytest.mark.parametrize(
+    ("family", "given_", "kept"),
+    [
+        ("ipv4", "255.255.255.0", "255.255.255.0"),
+        ("ipv4", "24", "255.255.255.0"),
+        ("ipv4", 32, "255.255.255.255"),
+        ("ipv6", "64", "64"),
+        ("ipv6", 128, "128"),
+    ],
+)
+def test_persistence_masks(family, given_, kept):
+    assert canonical_netmask(family, given_, "x") == kept
+
+
+@pytest.mark.parametrize(
+    ("family", "value"),
+    [
+        ("ipv4", "0"),
+        ("ipv4", "0.0.0.0"),
+        ("ipv4", "33"),
+        ("ipv4", "255.0.255.0"),
+        ("ipv4", "0.0.0.255"),
+        ("ipv4", "ffff::"),
+        ("ipv6", "0"),
+        ("ipv6", "129"),
+        ("ipv6", "255.255.255.0"),
+    ],
+)
+def test_refused_persistence_masks(family, value):
+    with pytest.raises(InvalidInput) as refusal:
+        canonical_netmask(family, value, "service x")
+    assert refusal.value.option == "persistence_netmask"
+
+
+def test_all_ports_need_persistence():
+    everything = ServiceKey.at("tcp", "192.0.2.1", 0)
+    with pytest.raises(InvalidInput, match="set persistence_timeout"):
+        check_service(everything, attributes())
+    check_service(everything, attributes(persistence_timeout=1))
+    check_service(ServiceKey.marked(1), attributes())
+
+
+@pytest.mark.parametrize("seconds", [-1, 2678401, 2**32 - 1])
+def test_refused_timeouts(seconds):
+    with pytest.raises(InvalidInput, match="31 days"):
+        check_service(WEB, attributes(persistence_timeout=seconds))
+
+
+def test_a_mask_without_persistence_is_refused():
+    with pytest.raises(InvalidInput, match="without persistence"):
+        check_service(WEB, attributes(persistence_netmask="255.255.255.0"))
+    check_service(WEB, attributes(persistence_netmask="255.255.255.0", persistence_timeout=60))
+
+
+@pytest.mark.parametrize("weight", [0, 1, 65535])
+def test_weights(weight):
+    check_real_server(WEB, RealServerKey.at("192.0.2.1", 80), RealServerAttributes(weight=weight))
+
+
+@pytest.mark.parametrize("weight", [-1, 65536])
+def test_refused_weights(weight):
+    with pytest.raises(InvalidInput, match="weight=.*65535"):
+        check_real_server(WEB, RealServerKey.at("192.0.2.1", 80), RealServerAttributes(weight=weight))
+
+
+def test_families_differ_only_in_a_tunnel():
+    inside = RealServerKey.at("2001:db8::1", 80)
+    with pytest.raises(InvalidInput, match="another address family"):
+        check_real_server(WEB, inside, RealServerAttributes())
+    check_real_server(WEB, inside, RealServerAttributes(forwarding="tun"))
+
+
+def test_port_zero_only_in_a_service_of_all_ports():
+    anywhere = RealServerKey.at("192.0.2.1", 0)
+    with pytest.raises(InvalidInput, match="such as 80"):
+        check_real_server(WEB, anywhere, RealServerAttributes())
+    check_real_server(ServiceKey.at("tcp", "192.0.2.9", 0), anywhere, RealServerAttributes())
+
+
+def test_words_of_ipvsadm():
+    assert [canonical_forwarding(word) for word in ("masq", "gate", "ipip", "nat", "?")] == [
+        "nat",
+        "dr",
+        "tun",
+        "nat",
+        "?",
+    ]
