@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talking to a running QEMU."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from qemu.qmp import QMPClient, QMPError
+
+from lab.errors import LabError
+
+
+def execute(socket: Path, *commands: tuple[str, dict[str, Any]], timeout: float = 60.0) -> Any:
+    """Run commands on a machine's control socket; returns the last one's answer."""
+
+    async def talk() -> Any:
+        client = QMPClient(socket.stem)
+        await client.connect(str(socket))
+        answer: Any = None
+        try:
+            for command, arguments in commands:
+                answer = await client.execute(command, arguments or None)
+        finally:
+            # "quit" closes the connection from the other side.
+            with contextlib.suppress(QMPError, EOFError, OSError):
+                await client.disconnect()
+        return answer
+
+    try:
+        return asyncio.run(asyncio.wait_for(talk(), timeout))
+    except (QMPError, OSError, EOFError) as error:
+        reason = str(error) or type(error).__name__
+        raise LabError(f"QEMU does not answer on {socket}: {reason}") from None
+    except TimeoutError:
+        raise LabError(f"QEMU has not answered on {socket} within {timeout:.0f} s") from None
+
+
+def monitor(socket: Path, line: str, timeout: float = 120.0) -> str:
+    """Run a command of QEMU's human monitor; it answers with nothing where all went well."""
+    answer = str(
+        execute(socket, ("human-monitor-command", {"command-line": line}), timeout=timeout)
+    ).strip()
+    if answer:
+        raise LabError(f"QEMU refused {line!r}: {answer}")
+    return answer
+
+
+def status(socket: Path) -> str:
+    """``running``, ``paused``, ... in QEMU's words."""
+    answer = execute(socket, ("query-status", {}), timeout=10.0)
+    return str(answer["status"])
+
+
+def quit_machine(socket: Path) -> None:
+    execute(socket, ("quit", {}), timeout=10.0)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine's command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.accel import Accelerator
+from lab.machine import Places, command, hardware
+from lab.topology import load_topology
+
+NODES = load_topology("nat").nodes
+TCG = Accelerator("tcg")
+
+
+def line(*, restore: bool = True, folder: str = "/x", hubs: bool = True) -> list[str]:
+    base = Path(folder)
+    places = Places(
+        disk=base / "disk.qcow2",
+        kernel=base / "vmlinuz",
+        initrd=base / "initrd",
+        socket=base / "qmp",
+        clock=base / "clock",
+        console=base / "console",
+        log=base / "log",
+        captures=(base / "c.pcap",) if hubs else (),
+        hubs=(base / "hub",) if hubs else (),
+    )
+    return command(NODES["rs1"], TCG, places, 2222, restore=restore)
+
+
+def after(option: str, words: list[str]) -> list[str]:
+    return [value for name, value in zip(words, words[1:], strict=False) if name == option]
+
+
+def test_the_management_network_reaches_nothing_and_is_reached_from_loopback_only():
+    management = after("-netdev", line())[0]
+    assert "restrict=on" in management
+    assert management.endswith("hostfwd=tcp:127.0.0.1:2222-:22")
+
+
+def test_each_card_is_recorded():
+    assert after("-netdev", line())[1] == "vde,id=eth1,sock=/x/hub"
+    assert after("-object", line()) == ["filter-dump,id=dump1,netdev=eth1,file=/x/c.pcap"]
+
+
+def test_while_a_snapshot_is_made_cards_are_plugged_into_nothing():
+    assert after("-netdev", line(hubs=False))[1].startswith("hubport,")
+    assert after("-object", line(hubs=False)) == []
+
+
+def test_a_machine_may_reboot():
+    assert "-no-reboot" not in line()
+
+
+def test_only_a_restore_loads_the_snapshot():
+    assert after("-loadvm", line()) == ["booted"]
+    assert "-loadvm" not in line(restore=False)
+
+
+def test_a_comma_in_a_path_is_doubled():
+    assert "sock=/a,,b/hub" in after("-netdev", line(folder="/a,b"))[1]
+
+
+def test_cards_of_different_nodes_have_different_addresses():
+    macs = [
+        word.split("mac=")[1].split(",")[0]
+        for node in NODES.values()
+        for word in hardware(node, TCG)
+        if "mac=" in word
+    ]
+    assert len(macs) == 8
+    assert len(set(macs)) == 8
+
+
+def test_hardware_names_no_place():
+    assert not [word for word in hardware(NODES["rs1"], TCG) if word.startswith("/")]
