@@ -1,0 +1,26 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.kernel.harness import STATE, sh
+from tests.kernel.network import Network
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    sh("modprobe", "ip_vs")
+    sh("ipvsadm", "--clear")
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def network():
+    """A client and two real servers around this machine, each in a namespace of its own."""
+    with Network() as built:
+        yield built

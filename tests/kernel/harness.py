@@ -1,0 +1,121 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests inside a lab machine share: modules called in process, and independent readers.
+
+Without pytest, whose import takes longer there than most tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import pathlib
+import subprocess
+
+from ansible.module_utils.testing import patch_module_args
+
+STATE = pathlib.Path("/var/lib/lvs.cluster")
+VIP = "10.99.0.100"
+WEB = {"address": VIP, "port": 80, "protocol": "tcp"}
+
+
+class ModuleFailed(Exception):
+    """A module ended by fail_json."""
+
+    def __init__(self, result):
+        self.result = result
+        super().__init__(result["msg"])
+
+
+def sh(*words, check=True, stdin=None):
+    """A command's output."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False, input=stdin)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(words)}: {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def run_module(name, check=False, **params):
+    """Call a module's main() as Ansible would, and return what it printed."""
+    main = importlib.import_module(f"ansible_collections.lvs.cluster.plugins.modules.{name}").main
+    output = io.StringIO()
+    arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
+    with patch_module_args(arguments), contextlib.redirect_stdout(output):
+        try:
+            main()
+        except SystemExit:
+            pass
+    result = json.loads(output.getvalue())
+    if result.get("failed"):
+        raise ModuleFailed(result)
+    return result
+
+
+def four_steps(name, **params):
+    """Check mode reports it and changes nothing; applying does it; applying again changes nothing;
+    and check mode's diff is the real one. Returns what applying returned."""
+    before = saved()
+    checked = run_module(name, check=True, **params)
+    assert saved() == before, "check mode changed the table"
+    done = run_module(name, **params)
+    assert checked["changed"]
+    assert done["changed"]
+    assert done["diff"] == checked["diff"]
+    assert done["operations"] == checked["operations"]
+    after = saved()
+    again = run_module(name, **params)
+    assert not again["changed"]
+    assert again["operations"] == []
+    assert again["diff"]["before"] == again["diff"]["after"] == ""
+    assert saved() == after
+    return done
+
+
+def service(check=False, **params):
+    return run_module("ipvs_service", check, **{"address": VIP, "port": 80, **params})
+
+
+def real_server(address, check=False, **params):
+    return run_module("ipvs_real_server", check, **{"service": WEB, "address": address, **params})
+
+
+def saved():
+    """The table as ipvsadm saves it, sorted, and its thresholds, which it does not save."""
+    return sorted(sh("ipvsadm", "--save", "--numeric").splitlines()) + sorted(
+        line.strip() for line in sh("ipvsadm", "-Ln", "--thresholds").splitlines()[3:]
+    )
+
+
+def table():
+    """The table as ipvsadm saves it, sorted."""
+    return sorted(sh("ipvsadm", "--save", "--numeric").splitlines())
+
+
+def raw_dump(address=VIP, port=80, protocol=6):
+    """A service and its real servers, as pyroute2 takes them off the wire: raw attributes."""
+    from pyroute2 import IPVS, IPVSService  # noqa: PLC0415  (dear to import; few tests need it)
+
+    def plain(message, nest, prefix):
+        attributes = message.get_attr(nest)["attrs"]
+        return {name[len(prefix) :]: value for name, value in attributes if "STATS" not in name}
+
+    with IPVS() as ipvs:
+        services = [
+            plain(message, "IPVS_CMD_ATTR_SERVICE", "IPVS_SVC_ATTR_")
+            for message in ipvs.service("dump")
+        ]
+        wanted = IPVSService(addr=address, port=port, protocol=protocol)
+        real_servers = [
+            plain(message, "IPVS_CMD_ATTR_DEST", "IPVS_DEST_ATTR_")
+            for message in ipvs.dest("dump", service=wanted)
+        ]
+    return services, real_servers
+
+
+def claims(owner="default"):
+    path = STATE / f"{owner}.json"
+    return json.loads(path.read_text())["claims"] if path.exists() else {}

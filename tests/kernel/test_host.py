@@ -1,0 +1,122 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host around the table: the kernel module, the privilege, the lock, the files."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.kernel.harness import (
+    STATE,
+    VIP,
+    ModuleFailed,
+    claims,
+    real_server,
+    service,
+    sh,
+    table,
+)
+
+PROC = pathlib.Path("/proc/net/ip_vs")
+BLOCK = pathlib.Path("/etc/modprobe.d/zz-no-ipvs.conf")
+LOCK = pathlib.Path("/run/lvs.cluster.lock")
+
+
+@pytest.fixture
+def _unloaded():
+    loaded = [line.split()[0] for line in sh("lsmod").splitlines() if line.startswith("ip_vs_")]
+    sh("modprobe", "-r", *loaded, "ip_vs")
+    assert not PROC.exists()
+    LOCK.unlink(missing_ok=True)
+
+
+@pytest.mark.usefixtures("_unloaded")
+def test_check_mode_loads_nothing_and_writes_nothing():
+    assert service(check=True, scheduler="rr")["changed"]
+    assert not PROC.exists()
+    assert not LOCK.exists()
+    assert not STATE.exists()
+
+
+@pytest.mark.usefixtures("_unloaded")
+def test_removing_nothing_loads_nothing():
+    assert not service(state="absent")["changed"]
+    assert not real_server("10.97.0.1", state="absent")["changed"]
+    assert not PROC.exists()
+
+
+@pytest.mark.usefixtures("_unloaded")
+def test_adding_loads_ipvs():
+    assert service(scheduler="rr")["changed"]
+    assert table() == [f"-A -t {VIP}:80 -s rr"]
+
+
+@pytest.mark.usefixtures("_unloaded")
+def test_a_kernel_without_ipvs_is_explained():
+    BLOCK.write_text("install ip_vs /bin/false\n")
+    try:
+        with pytest.raises(ModuleFailed, match=rf"not in the running kernel {os.uname().release}"):
+            service()
+    finally:
+        BLOCK.unlink()
+    assert claims() == {}
+
+
+def test_who_may_not_is_told_how():
+    script = (
+        "import json, os, sys; from tests.kernel.harness import run_module, ModuleFailed\n"
+        "from ansible_collections.lvs.cluster.plugins.module_utils import store\n"
+        "store.LOCK = '/tmp/unprivileged.lock'; os.setuid(65534)\n"
+        "store.Store.__init__.__defaults__ = ('/tmp/unprivileged', store.LOCK, 1.0)\n"
+        f"try: run_module('ipvs_service', address='{VIP}', port=80)\n"
+        "except ModuleFailed as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "become: true" in done.stdout
+
+
+def test_an_error_names_the_host():
+    with pytest.raises(ModuleFailed, match=r"^kernel: service tcp 0\.0\.0\.0:80: address="):
+        service(address="0.0.0.0")
+
+
+def test_a_damaged_manifest_stops_before_the_change():
+    service()
+    before = table()
+    (STATE / "default.json").write_text("{")
+    with pytest.raises(ModuleFailed, match=r"default\.json is damaged"):
+        service(scheduler="rr")
+    assert table() == before
+
+
+def test_two_runs_at_once_end_in_order():
+    """One waits for the other; nothing is lost between them."""
+    script = (
+        "import sys; from tests.kernel.harness import service, real_server\n"
+        "service(scheduler='rr')\n"
+        "for n in range(5): real_server(f'10.97.0.{sys.argv[1]}', port=8000 + n)\n"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", script, str(n)]) for n in (1, 2)]
+    assert [run.wait(120) for run in runs] == [0, 0]
+    assert len(table()) == 11
+    assert len(claims()["ipvs_real_server"]) == 10
+
+
+def test_a_run_waits_for_another_and_then_says_so(monkeypatch):
+    from ansible_collections.lvs.cluster.plugins.module_utils.store import Store  # noqa: PLC0415
+
+    directory, lock, _seconds = Store.__init__.__defaults__
+    monkeypatch.setattr(Store.__init__, "__defaults__", (directory, lock, 0.2))
+    with LOCK.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(ModuleFailed, match=r"held /run/lvs\.cluster\.lock.*fuser"):
+            service()
+    assert table() == []
