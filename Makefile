@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every target runs through tools/env.py, which first installs and builds what is missing.
+
+# Also where the environment has no PATH at all.
+export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+RUN := python3 tools/env.py
+LAYERS := lint types sanity unit kernel molecule
+NODE ?= director
+
+.PHONY: help test demo demo-down demo-ssh $(LAYERS) format build clean-cache
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+test: ## run all tests: lint types sanity unit kernel molecule
+	@$(RUN) python -m tools.test
+
+demo: ## bring a small cluster up out of its description, and look at it
+	@$(RUN) python -m tools.demo up
+
+demo-ssh: ## log in to one of the demo's machines: make demo-ssh NODE=director
+	@$(RUN) python -m lab --name demo ssh $(NODE)
+
+demo-down: ## take the demo's machines down
+	@$(RUN) python -m tools.demo down
+
+lint: ## style, metadata, documentation, the package
+	@$(RUN) python -m tools.test lint
+
+types: ## mypy
+	@$(RUN) python -m tools.test types
+
+sanity: ## ansible-test sanity
+	@$(RUN) python -m tools.test sanity
+
+unit: ## the pure parts, on every Python that a target may have
+	@$(RUN) python -m tools.test unit
+
+kernel: ## the modules against a real IPVS
+	@$(RUN) python -m tools.test kernel
+
+molecule: ## the roles against whole clusters
+	@$(RUN) python -m tools.test molecule
+
+format: ## format the Python files, and fix what can be fixed
+	@$(RUN) ruff check --fix --exit-zero --quiet .
+	@$(RUN) ruff format .
+
+build: ## build the package for Galaxy
+	@$(RUN) ansible-galaxy collection build --force
+
+clean-cache: ## remove everything that was downloaded or built
+	@python3 -B -m tools.clean

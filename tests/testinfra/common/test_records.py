@@ -1,0 +1,29 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The first three runs of every scenario: check mode, the change, and the change again."""
+
+from __future__ import annotations
+
+
+def diffs(record):
+    return [
+        (found["host"], found["task"], found["diff"]) for found in record["results"] if found["diff"]
+    ]
+
+
+def test_the_runs_are_those_meant(records):
+    runs = [(record["playbook"], record["check"]) for record in records[:3]]
+    assert runs == [("converge.yml", True), ("converge.yml", False), ("converge.yml", False)]
+
+
+def test_check_mode_shows_the_diff_of_the_change(records):
+    checked, changed = diffs(records[0]), diffs(records[1])
+    assert changed, "the change shows no diff at all"
+    assert checked == changed
+
+
+def test_the_second_run_changes_nothing(records):
+    assert any(found["changed"] for found in records[1]["results"])
+    assert [found for found in records[2]["results"] if found["changed"]] == []

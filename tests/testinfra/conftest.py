@@ -1,0 +1,53 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of a running cluster share: its machines, and the records of the runs so far."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+
+import pytest
+import testinfra
+from lab import Lab
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Results go where the caller of the scenario wants them: one file each time of verifying."""
+    folder = os.environ.get("LVS_JUNIT_DIR")
+    if folder:
+        number = len(list(pathlib.Path(folder).iterdir())) + 1
+        config.option.xmlpath = f"{folder}/verify-{number}.xml"
+
+
+@pytest.fixture(scope="session")
+def lab():
+    return Lab.open(os.environ["LVS_LAB_NAME"])
+
+
+@pytest.fixture(scope="session")
+def machine():
+    """A machine of the cluster by its name, as testinfra sees it."""
+    inventory = os.environ["LVS_INVENTORY"]
+    return lambda name: testinfra.get_host(f"ansible://{name}", ansible_inventory=inventory)
+
+
+@pytest.fixture(scope="session")
+def director(machine):
+    return machine("director")
+
+
+@pytest.fixture(scope="session")
+def client(machine):
+    return machine("client")
+
+
+@pytest.fixture(scope="session")
+def records():
+    """What every run of a playbook on the machines has changed, in order."""
+    files = sorted(pathlib.Path(os.environ["LVS_RECORDS"]).iterdir())
+    return [json.loads(file.read_text()) for file in files]

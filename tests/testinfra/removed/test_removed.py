@@ -1,0 +1,29 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""After lvs_state=absent: nothing of ours is left, and nothing else is touched."""
+
+from __future__ import annotations
+
+
+def test_the_table_is_empty(director):
+    assert director.check_output("ipvsadm --save --numeric") == ""
+
+
+def test_the_firewall_has_none_of_our_rules(director):
+    assert "lvs.cluster" not in director.check_output("iptables-save")
+
+
+def test_no_file_of_ours_is_left(director):
+    assert director.check_output("find /etc /var/lib/lvs.cluster -name '*lvs.cluster*' -o -name '*.json' -path '*lvs.cluster*'") == ""
+
+
+def test_the_service_is_gone(client):
+    assert client.run("curl --silent --fail --max-time 5 http://170.210.122.104/").rc != 0
+
+
+def test_removing_has_changed_something(records):
+    removal = records[-1]
+    assert removal["playbook"] == "remove.yml"
+    assert any(found["changed"] for found in removal["results"])

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from tools.demo import DemoError, changes, check_in_turn
+from tools.layers.lint import for_developers
+from tools.layers.sanity import Reader, pip_config
+from tools.test import LAYERS
+
+
+def test_the_layers_stand_in_the_order_of_their_cost() -> None:
+    names = [layer.name for layer in LAYERS]
+    assert names == ["lint", "types", "sanity", "unit", "kernel", "molecule"]
+
+
+def test_what_is_for_developers_is_found_in_a_package() -> None:
+    names = ["MANIFEST.json", "lab/cli.py", "lab", "plugins/modules/x.py", ".ci/run", "docs/lab.md"]
+    assert for_developers(names) == [".ci", "lab"]
+
+
+def test_pips_settings_are_carried_over_from_files_and_environment() -> None:
+    listed = """
+:env:.timeout='60'
+global.extra-index-url='https://a.invalid/simple\\nhttps://b.invalid/simple'
+install.no-compile='true'
+"""
+    config = pip_config(listed)
+    assert config.get("global", "timeout") == "60"
+    assert config.get("global", "extra-index-url").split() == [
+        "https://a.invalid/simple",
+        "https://b.invalid/simple",
+    ]
+    assert config.get("install", "no-compile") == "true"
+
+
+def test_what_ansible_test_leaves_out_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:
+    reader = Reader()
+    reader('WARNING: Skipping sanity test "import" on Python 3.14 because it could not be found.')
+    reader("Collecting pip==25.2")
+    reader('Running sanity test "pep8"')
+    assert reader.sentences == [
+        'Skipping sanity test "import" on Python 3.14 because it could not be found.'
+    ]
+    assert "Collecting" not in capsys.readouterr().out
+
+
+RECAP = """
+PLAY RECAP *****************************************************
+director                   : ok=12   changed=3    unreachable=0    failed=0    skipped=1
+rs1                        : ok=4    changed=0    unreachable=0    failed=0    skipped=0
+"""
+
+
+def test_the_recap_tells_the_changes() -> None:
+    assert changes(RECAP) == {"director": 3, "rs1": 0}
+    assert changes("nothing ran") == {}
+
+
+def test_answers_in_turn_are_good() -> None:
+    check_in_turn(["rs2", "rs1", "rs2", "rs1"])
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        (["rs1", "rs1", "rs1"], "two real servers"),
+        ([], "none"),
+        (["rs1", "rs2", "rs2", "rs1"], "in turn"),
+        (["rs1", "rs2", "rs3"], "two real servers"),
+    ],
+)
+def test_answers_otherwise_are_an_error(answers: list[str], why: str) -> None:
+    with pytest.raises(DemoError, match=why):
+        check_in_turn(answers)

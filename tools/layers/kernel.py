@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules against a real IPVS. The tests bring their own machine up, and run inside it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.process import run as run_command
+from tools.results import Counts, of_run, read_junit
+
+
+def run(_notes: list[str]) -> Counts:
+    with tempfile.TemporaryDirectory(prefix="lvs.cluster.") as folder:
+        junit = Path(folder) / "kernel.xml"
+        code = run_command([sys.executable, "-m", "tests.kernel"], environ={"LVS_JUNIT": junit})
+        return of_run(code, read_junit(junit))
