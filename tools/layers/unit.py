@@ -74,7 +74,7 @@ def run(notes: list[str]) -> Counts:
         if python is None:
             absent.append(version)
             continue
-        say(f"unit: Python {version}, without {' and '.join(MAIN_ONLY)}, which are not for targets")
+        say(f"unit: Python {version}, without {', '.join(MAIN_ONLY)}, which are not for targets")
         counts += run_other(version, python)
     if absent:
         notes.append(f"not on this machine, so skipped: Python {', '.join(absent)}")

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 from scapy.layers.inet import ICMP, IP
 
 from tests.wire.pcap import frames
@@ -32,6 +34,7 @@ def test_requests_are_served_in_turn(client):
 
 def test_both_real_servers_have_worked(director, client):
     def connections():
+        time.sleep(3)  # the kernel adds its counters up every two seconds
         lines = director.check_output("ipvsadm -Ln --stats --exact").splitlines()
         return [int(line.split()[2]) for line in lines if line.strip().startswith("-> 192")]
 

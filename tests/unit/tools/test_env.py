@@ -50,7 +50,7 @@ def test_without_home_the_cache_is_below_the_users_own() -> None:
 
 
 def test_path_is_completed_and_rid_of_stand_ins() -> None:
-    folders = env.search_path({"PATH": "/root/.pyenv/shims:/opt/x::/usr/bin"})
+    folders = env.search_path({"PATH": "/home/me/.pyenv/shims:/opt/x::/usr/bin"})
     assert folders[:2] == ["/opt/x", "/usr/bin"]
     assert "/usr/sbin" in folders
     assert len(folders) == len(set(folders))
