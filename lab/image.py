@@ -220,7 +220,7 @@ def _apt_options() -> list[str]:
         return []
     options = []
     for line in run(["apt-config", "dump"]).splitlines():
-        name, _, value = line.partition(" ")
+        name, _space, value = line.partition(" ")
         if name in _APT_OPTIONS and value not in ('"";', ""):
             options.append(line.rstrip(";"))
     return options

@@ -178,7 +178,7 @@ class Lab:
 
     def capture(self, node: str, interface: str = "eth1", *, since_start: bool = False) -> Capture:
         """What a card of a machine sees from now on, or has seen since the lab came up."""
-        cards = [f"eth{number}" for number, _ in enumerate(self._node(node).spec.nics, 1)]
+        cards = [f"eth{number}" for number, _nic in enumerate(self._node(node).spec.nics, 1)]
         if interface not in cards:
             raise LabError(f"{node} has no card {interface}; its cards: {', '.join(cards)}")
         path = self._folder / f"{node}-{interface}.pcap"
@@ -285,7 +285,8 @@ class Lab:
             console=self._folder / f"{node.name}.console",
             log=self._folder / f"{node.name}.log",
             captures=tuple(
-                self._folder / f"{node.name}-eth{number}.pcap" for number, _ in enumerate(nics, 1)
+                self._folder / f"{node.name}-eth{number}.pcap"
+                for number, _nic in enumerate(nics, 1)
             ),
             hubs=tuple(switch.socket_folder(self._run, nic.segment) for nic in nics),
         )
@@ -495,7 +496,7 @@ def _clean(folder: Path) -> None:
 
 def _free_ports(count: int) -> list[int]:
     """Ports nobody listens on; all are held until all are found, so that they differ."""
-    holders = [socket.socket() for _ in range(count)]
+    holders = [socket.socket() for _port in range(count)]
     try:
         for holder in holders:
             holder.bind(("127.0.0.1", 0))

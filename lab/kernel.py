@@ -22,6 +22,7 @@ def initramfs(image: Image, overlay: Mapping[str, File | Link]) -> bytes:
     """Two archives, one behind the other: the common one, and the node's."""
     common: dict[str, File | Link] = {
         "init": File(_INIT.read_bytes(), 0o755),
+        "bin/sh": Link("busybox"),
         "bin/busybox": File((image.boot / "busybox").read_bytes(), 0o755),
     }
     for module in sorted((image.boot / "modules").iterdir()):

@@ -55,7 +55,7 @@ def command(
     line += ["-blockdev", f"driver=file,node-name=file,filename={_escaped(places.disk)}"]
     line += ["-blockdev", "driver=qcow2,node-name=disk,file=file,discard=unmap"]
     line += ["-netdev", f"user,id=eth0,restrict=on,ipv6=off,{forward}"]
-    for number, _ in enumerate(node.nics, 1):
+    for number, _nic in enumerate(node.nics, 1):
         if places.hubs:
             hub, capture = places.hubs[number - 1], places.captures[number - 1]
             line += ["-netdev", f"vde,id=eth{number},sock={_escaped(hub)}"]

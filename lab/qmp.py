@@ -31,11 +31,11 @@ def execute(socket: Path, *commands: tuple[str, dict[str, Any]], timeout: float 
 
     try:
         return asyncio.run(asyncio.wait_for(talk(), timeout))
+    except TimeoutError:  # before OSError, of which it is one
+        raise LabError(f"QEMU has not answered on {socket} within {timeout:.0f} s") from None
     except (QMPError, OSError, EOFError) as error:
         reason = str(error) or type(error).__name__
         raise LabError(f"QEMU does not answer on {socket}: {reason}") from None
-    except TimeoutError:
-        raise LabError(f"QEMU has not answered on {socket} within {timeout:.0f} s") from None
 
 
 def monitor(socket: Path, line: str, timeout: float = 120.0) -> str:

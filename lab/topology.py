@@ -74,10 +74,8 @@ class Topology:
 
 def topology_file(given: str) -> Path:
     """The file of a topology given by its name or by a path."""
-    if "/" in given or given.endswith((".yml", ".yaml")):
-        path = Path(given)
-    else:
-        path = TOPOLOGIES / f"{given}.yml"
+    is_path = "/" in given or given.endswith((".yml", ".yaml"))
+    path = Path(given) if is_path else TOPOLOGIES / f"{given}.yml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in TOPOLOGIES.glob("*.yml")))
         raise LabError(f"there is no topology {given}; give a path to a file, or one of: {known}")
@@ -253,7 +251,7 @@ class _Loader(yaml.SafeLoader):
 
 def _mapping_without_doubles(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
-    for key_node, _ in node.value:
+    for key_node, _value in node.value:
         key = loader.construct_object(key_node)
         if key in seen:
             line = key_node.start_mark.line + 1

@@ -38,19 +38,22 @@ attributes:
     details:
       - Check mode loads no kernel module and writes no file.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description:
+      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
     support: full
     details:
       - The diff in check mode is the diff of the change.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
   platform:
     description: Target OS/families that can be operated against.
     platforms: linux
     support: full
   action_group:
-    description: Use C(group/lvs.cluster.lvs) in C(module_defaults) to set defaults for all modules of this collection.
+    description:
+      - Use C(group/lvs.cluster.lvs) in C(module_defaults) to set defaults for all modules of this collection.
     membership:
       - lvs.cluster.lvs
     support: full

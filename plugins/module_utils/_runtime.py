@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import platform
-from typing import Any, Callable, Dict, Mapping, NoReturn
+from collections.abc import Mapping
+from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -24,7 +25,7 @@ STATE_OPTIONS: Mapping[str, Any] = {
 }
 
 
-def run(module: AnsibleModule, work: Callable[[], Dict[str, Any]]) -> NoReturn:
+def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
     """Do the work and leave with its result, or with one sentence that says which host can't and why."""
     try:
         result = work()
@@ -50,7 +51,7 @@ def converge_ipvs(module: AnsibleModule, wish: Wish) -> Outcome:
     return outcome
 
 
-def ipvs_result(outcome: Outcome) -> Dict[str, Any]:
+def ipvs_result(outcome: Outcome) -> dict[str, Any]:
     """The part of a result that all IPVS modules have."""
     return {
         "changed": bool(outcome.plan),

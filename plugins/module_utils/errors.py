@@ -10,7 +10,7 @@ which value, what is wrong, what to do. Only ``_runtime`` turns them into Ansibl
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 
 class LvsError(Exception):
@@ -28,7 +28,7 @@ class InvalidInput(LvsError):
     """
 
     def __init__(
-        self, subject: str, option: Optional[str], value: Any, problem: str, remedy: str
+        self, subject: str, option: str | None, value: Any, problem: str, remedy: str
     ) -> None:
         self.subject = subject
         self.option = option

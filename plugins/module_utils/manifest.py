@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional
+from typing import Any
 
 from .errors import InvalidInput, StateError
 
@@ -47,7 +48,7 @@ class Claim:
         made it.
     """
 
-    found: Optional[Mapping[str, Any]] = None
+    found: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ class Manifest:
     owner: str = DEFAULT_OWNER
     claims: Mapping[str, Mapping[str, Claim]] = field(default_factory=dict)
 
-    def claim(self, kind: str, name: str) -> Optional[Claim]:
+    def claim(self, kind: str, name: str) -> Claim | None:
         """The claim on one object, or None."""
         return self.claims.get(kind, {}).get(name)
 
-    def with_claim(self, kind: str, name: str, claim: Optional[Claim]) -> Manifest:
+    def with_claim(self, kind: str, name: str, claim: Claim | None) -> Manifest:
         """The same manifest with one claim set, or (None) given up."""
-        claims: Dict[str, Dict[str, Claim]] = {k: dict(v) for k, v in self.claims.items()}
+        claims: dict[str, dict[str, Claim]] = {k: dict(v) for k, v in self.claims.items()}
         of_kind = claims.setdefault(kind, {})
         if claim is None:
             of_kind.pop(name, None)

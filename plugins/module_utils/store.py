@@ -11,7 +11,7 @@ import fcntl
 import os
 import tempfile
 import time
-from typing import Iterator
+from collections.abc import Iterator
 
 from .errors import Interference
 from .manifest import Manifest, check_owner
@@ -67,7 +67,7 @@ class Store:
             try:
                 fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
                 return
-            except BlockingIOError:
+            except BlockingIOError:  # noqa: PERF203  (waiting is what the loop is for)
                 if time.monotonic() >= deadline:
                     raise Interference(
                         f"Another run of lvs.cluster on this host has held {self._lock} for "

@@ -137,9 +137,13 @@ operations:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import RealServerKey, ServiceKey
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
+    RealServerKey,
+    ServiceKey,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import RealServerWish
 
 

@@ -131,6 +131,7 @@ operations:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import SCHEDULERS, ServiceKey

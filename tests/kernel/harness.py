@@ -44,11 +44,9 @@ def run_module(name, check=False, **params):
     main = importlib.import_module(f"ansible_collections.lvs.cluster.plugins.modules.{name}").main
     output = io.StringIO()
     arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
-    with patch_module_args(arguments), contextlib.redirect_stdout(output):
-        try:
-            main()
-        except SystemExit:
-            pass
+    quietly = contextlib.suppress(SystemExit)
+    with patch_module_args(arguments), contextlib.redirect_stdout(output), quietly:
+        main()
     result = json.loads(output.getvalue())
     if result.get("failed"):
         raise ModuleFailed(result)

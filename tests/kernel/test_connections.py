@@ -22,7 +22,7 @@ def _cluster(network):
 @pytest.mark.usefixtures("_cluster")
 def test_connections_are_shared_out_in_turn():
     answers = []
-    for _ in range(4):
+    for _time in range(4):
         with Conversation() as conversation:
             answers.append(conversation.say("hello")[0])
     assert answers in (["rs1", "rs2"] * 2, ["rs2", "rs1"] * 2)
@@ -78,7 +78,7 @@ def test_weight_zero_drains():
         drained = old.say("hello")[0]
         other = next(name for name in REAL_SERVERS if name != drained)
         real_server(REAL_SERVERS[drained], port=8080, weight=0)
-        for _ in range(3):
+        for _time in range(3):
             with Conversation() as new:
                 assert new.say("hello")[0] == other
         assert old.say("still")[0] == drained
@@ -99,7 +99,7 @@ def test_a_connection_lives_through_other_real_servers_coming_and_going():
 def test_persistence_keeps_a_client_where_it_was():
     service(persistence_timeout=60)
     answers = set()
-    for _ in range(4):
+    for _time in range(4):
         with Conversation() as conversation:
             answers.add(conversation.say("hello")[0])
     assert len(answers) == 1

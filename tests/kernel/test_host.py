@@ -79,7 +79,9 @@ def test_who_may_not_is_told_how():
         f"try: run_module('ipvs_service', address='{VIP}', port=80)\n"
         "except ModuleFailed as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert "become: true" in done.stdout
 
 

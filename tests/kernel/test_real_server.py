@@ -88,7 +88,21 @@ def test_weights(weight):
 @pytest.mark.usefixtures("_web")
 def test_an_edit_keeps_what_it_does_not_name():
     """SET replaces the whole object: thresholds and method that others set must be sent again."""
-    sh("ipvsadm", "-a", "-t", f"{VIP}:80", "-r", f"{RIP}:80", "-m", "-w", "7", "-x", "90", "-y", "80")
+    sh(
+        "ipvsadm",
+        "-a",
+        "-t",
+        f"{VIP}:80",
+        "-r",
+        f"{RIP}:80",
+        "-m",
+        "-w",
+        "7",
+        "-x",
+        "90",
+        "-y",
+        "80",
+    )
     before = raw_dump()[1][0]
     real_server(RIP, weight=8)
     assert raw_dump()[1][0] == {**before, "WEIGHT": 8}
@@ -97,8 +111,22 @@ def test_an_edit_keeps_what_it_does_not_name():
 
 @pytest.mark.usefixtures("_web")
 def test_a_tunnel_of_somebody_else_survives_an_edit_of_its_weight():
-    sh("ipvsadm", "-a", "-t", f"{VIP}:80", "-r", f"{RIP}:80", "-i", "--tun-type", "gue",
-       "--tun-port", "6080", "--tun-csum", "-w", "1")
+    sh(
+        "ipvsadm",
+        "-a",
+        "-t",
+        f"{VIP}:80",
+        "-r",
+        f"{RIP}:80",
+        "-i",
+        "--tun-type",
+        "gue",
+        "--tun-port",
+        "6080",
+        "--tun-csum",
+        "-w",
+        "1",
+    )
     before = raw_dump()[1][0]
     real_server(RIP, weight=8)
     assert raw_dump()[1][0] == {**before, "WEIGHT": 8}

@@ -62,7 +62,9 @@ def test_every_scheduler(scheduler):
 
 
 def test_a_scheduler_whose_module_is_missing_is_named():
-    with pytest.raises(ModuleFailed, match=r"service tcp 10\.99\.0\.100:80: .*'twos'.*modprobe ip_vs_twos"):
+    with pytest.raises(
+        ModuleFailed, match=r"service tcp 10\.99\.0\.100:80: .*'twos'.*modprobe ip_vs_twos"
+    ):
         service(scheduler="twos")
     service(scheduler="rr")
     with pytest.raises(ModuleFailed, match="ip_vs_twos"):
@@ -111,8 +113,23 @@ def test_all_ports_as_one_service():
 
 def test_what_is_left_out_stays():
     """SET replaces the whole object; what the task does not name must be sent again."""
-    sh("ipvsadm", "-A", "-u", f"{VIP}:5060", "-s", "sh", "-b", "sh-port,sh-fallback", "-p", "90",
-       "-M", "255.255.0.0", "--pe", "sip", "-o")
+    sh(
+        "ipvsadm",
+        "-A",
+        "-u",
+        f"{VIP}:5060",
+        "-s",
+        "sh",
+        "-b",
+        "sh-port,sh-fallback",
+        "-p",
+        "90",
+        "-M",
+        "255.255.0.0",
+        "--pe",
+        "sip",
+        "-o",
+    )
     before = raw_dump(port=5060, protocol=17)[0][0]
     service(port=5060, protocol="udp", persistence_timeout=91)
     after = raw_dump(port=5060, protocol=17)[0][0]
@@ -141,7 +158,21 @@ def test_nonsense_is_refused_before_anything_changes(params, words):
 
 def test_a_foreign_service_survives_everything():
     sh("ipvsadm", "-A", "-t", f"{VIP}:443", "-s", "sed", "-p", "77")
-    sh("ipvsadm", "-a", "-t", f"{VIP}:443", "-r", "10.97.0.9:443", "-m", "-w", "0", "-x", "9", "-y", "5")
+    sh(
+        "ipvsadm",
+        "-a",
+        "-t",
+        f"{VIP}:443",
+        "-r",
+        "10.97.0.9:443",
+        "-m",
+        "-w",
+        "0",
+        "-x",
+        "9",
+        "-y",
+        "5",
+    )
     foreign = saved()
     service(scheduler="rr")
     real_server("10.97.0.1")

@@ -12,6 +12,7 @@ import pathlib
 
 import pytest
 import testinfra
+
 from lab import Lab
 
 

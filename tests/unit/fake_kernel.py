@@ -10,7 +10,11 @@ import contextlib
 import errno
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import Service
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import ADD, DELETE, ServiceOperation
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import (
+    ADD,
+    DELETE,
+    ServiceOperation,
+)
 
 
 def carry_out(table, operation):

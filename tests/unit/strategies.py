@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import socket
 
+from hypothesis import strategies as st
+
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     FORWARDING_METHODS,
     FULL_NETMASK,
@@ -25,7 +27,6 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     ServiceAttributes,
     ServiceKey,
 )
-from hypothesis import strategies as st
 
 families = st.sampled_from(["ipv4", "ipv6"])
 ports = st.integers(1, 65535)
@@ -91,9 +92,7 @@ def services(draw):
     return Service(
         key,
         draw(service_attributes(key.family)),
-        draw(
-            st.dictionaries(real_server_keys(key.family), real_server_attributes, max_size=4)
-        ),
+        draw(st.dictionaries(real_server_keys(key.family), real_server_attributes, max_size=4)),
     )
 
 

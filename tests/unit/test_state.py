@@ -9,6 +9,7 @@ import os
 import stat
 
 import pytest
+
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import (
     Interference,
     InvalidInput,
@@ -41,14 +42,16 @@ def test_a_kind_without_claims_is_no_kind():
     assert Manifest("web").with_claim("a", "b", None) == Manifest("web")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', '{"version": 1, "owner": "a", "claims": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 1}', '{"version": 1, "owner": "a", "claims": 3}']
+)
 def test_a_damaged_manifest(text):
     with pytest.raises(StateError, match=r"/some/file\.json is damaged"):
         Manifest.from_json(text, "/some/file.json")
 
 
 def test_a_manifest_from_the_future():
-    with pytest.raises(StateError, match="newer lvs.cluster"):
+    with pytest.raises(StateError, match=r"newer lvs\.cluster"):
         Manifest.from_json('{"version": 2}', "x")
 
 

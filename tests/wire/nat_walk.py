@@ -143,16 +143,16 @@ def _director_asks(frames: Sequence[Ether], cluster: Cluster, real_server: str) 
 
 def _real_server(segments: Sequence[tuple[int, Ether]], cluster: Cluster) -> str:
     """The one that took part."""
-    ends = {frame[IP].dst for _, frame in segments} | {frame[IP].src for _, frame in segments}
+    ends = {frame[IP].dst for _number, frame in segments} | {
+        frame[IP].src for _number, frame in segments
+    }
     served = ends & set(cluster.real_servers)
     if len(served) != 1:
         raise WrongWalk(f"one real server must take part, and it was {sorted(served) or 'none'}")
     return served.pop()
 
 
-def _pairs(
-    segments: Sequence[tuple[int, Ether]], cluster: Cluster, real_server: str
-) -> list[Step]:
+def _pairs(segments: Sequence[tuple[int, Ether]], cluster: Cluster, real_server: str) -> list[Step]:
     """Every segment that enters the director leaves it, translated and otherwise the same."""
     client, client_mac = cluster.client
     director_mac = cluster.director[1]
@@ -197,10 +197,14 @@ def _pairs(
 
 def _same(one: Ether, other: Ether) -> bool:
     """The same segment but for the addresses, one hop further."""
-    return one[IP].ttl == other[IP].ttl + 1 and all(
-        getattr(one[TCP], name) == getattr(other[TCP], name)
-        for name in ("seq", "ack", "flags", "window", "options")
-    ) and _payload(one) == _payload(other)
+    return (
+        one[IP].ttl == other[IP].ttl + 1
+        and all(
+            getattr(one[TCP], name) == getattr(other[TCP], name)
+            for name in ("seq", "ack", "flags", "window", "options")
+        )
+        and _payload(one) == _payload(other)
+    )
 
 
 def _payload(frame: Ether) -> bytes:

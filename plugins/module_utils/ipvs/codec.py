@@ -15,7 +15,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from typing import Dict, Mapping, Optional, Tuple, Union
+from collections.abc import Mapping
 
 from .model import (
     FULL_NETMASK,
@@ -35,7 +35,7 @@ FAMILY_VERSION = 1
 NEW_SERVICE, SET_SERVICE, DEL_SERVICE, GET_SERVICE = 1, 2, 3, 4
 NEW_DEST, SET_DEST, DEL_DEST, GET_DEST = 5, 6, 7, 8
 
-_COMMANDS: Mapping[Tuple[bool, str], int] = {
+_COMMANDS: Mapping[tuple[bool, str], int] = {
     (True, ADD): NEW_SERVICE,
     (True, EDIT): SET_SERVICE,
     (True, DELETE): DEL_SERVICE,
@@ -82,7 +82,7 @@ _TUNNEL_TYPE_NAME: Mapping[int, str] = {number: name for name, number in _TUNNEL
 _TUNNEL_CHECKSUM: Mapping[str, int] = {"none": 0, "csum": 1, "remcsum": 2}
 _TUNNEL_CHECKSUM_NAME: Mapping[int, str] = {n: name for name, n in _TUNNEL_CHECKSUM.items()}
 
-Attributes = Dict[int, bytes]
+Attributes = dict[int, bytes]
 
 
 def attribute(number: int, value: bytes) -> bytes:
@@ -90,7 +90,7 @@ def attribute(number: int, value: bytes) -> bytes:
     return struct.pack("=HH", len(value) + 4, number) + value + bytes(-len(value) % 4)
 
 
-def attributes_of(data: Union[bytes, memoryview]) -> Attributes:
+def attributes_of(data: bytes | memoryview) -> Attributes:
     """The attributes in a message or in a nest of one: number to value."""
     found: Attributes = {}
     offset, end = 0, len(data)
@@ -178,9 +178,7 @@ def _pack_real_server_attributes(attributes: RealServerAttributes) -> bytes:
         + _u32(_DEST_WEIGHT, attributes.weight)
         + _u32(_DEST_U_THRESH, attributes.upper_threshold)
         + _u32(_DEST_L_THRESH, attributes.lower_threshold)
-        + attribute(
-            _DEST_TUN_TYPE, bytes([_number(_TUNNEL_TYPE, attributes.tunnel_type)])
-        )
+        + attribute(_DEST_TUN_TYPE, bytes([_number(_TUNNEL_TYPE, attributes.tunnel_type)]))
         + _be16(_DEST_TUN_PORT, attributes.tunnel_port)
         + _u16(_DEST_TUN_FLAGS, _number(_TUNNEL_CHECKSUM, attributes.tunnel_checksum))
     )
@@ -196,7 +194,7 @@ def _name(names: Mapping[int, str], number: int) -> str:
     return names.get(number) or f"unknown-{number}"
 
 
-def pack_operation(operation: Operation) -> Tuple[int, bytes]:
+def pack_operation(operation: Operation) -> tuple[int, bytes]:
     """(IPVS command, its attributes) that carry out an operation."""
     service = pack_service_key(operation.service)
     is_service = isinstance(operation, ServiceOperation)
@@ -209,8 +207,7 @@ def pack_operation(operation: Operation) -> Tuple[int, bytes]:
     if operation.after:
         real_server += _pack_real_server_attributes(operation.after)
     return command, (
-        attribute(_ATTR_SERVICE | _NESTED, service)
-        + attribute(_ATTR_DEST | _NESTED, real_server)
+        attribute(_ATTR_SERVICE | _NESTED, service) + attribute(_ATTR_DEST | _NESTED, real_server)
     )
 
 
@@ -231,7 +228,7 @@ def _string(value: bytes) -> str:
     return value.split(b"\0", 1)[0].decode("ascii", "replace")
 
 
-def unpack_service(payload: bytes) -> Optional[Tuple[ServiceKey, ServiceAttributes]]:
+def unpack_service(payload: bytes) -> tuple[ServiceKey, ServiceAttributes] | None:
     """A message of GET_SERVICE as model; None where it holds no service.
 
     Values are taken as the kernel has them, unchecked: another program may have set what we refuse.
@@ -256,9 +253,7 @@ def unpack_service(payload: bytes) -> Optional[Tuple[ServiceKey, ServiceAttribut
     netmask = FULL_NETMASK[family]
     if persistent:
         raw = got[_SVC_NETMASK]
-        netmask = (
-            socket.inet_ntop(socket.AF_INET, raw) if family == IPV4 else str(_unsigned(raw))
-        )
+        netmask = socket.inet_ntop(socket.AF_INET, raw) if family == IPV4 else str(_unsigned(raw))
     return key, ServiceAttributes(
         scheduler=_string(got.get(_SVC_SCHED_NAME, b"")),
         persistence_timeout=_unsigned(got[_SVC_TIMEOUT]) if persistent else 0,
@@ -273,7 +268,7 @@ def unpack_service(payload: bytes) -> Optional[Tuple[ServiceKey, ServiceAttribut
 
 def unpack_real_server(
     payload: bytes, service: ServiceKey
-) -> Optional[Tuple[RealServerKey, RealServerAttributes]]:
+) -> tuple[RealServerKey, RealServerAttributes] | None:
     """A message of GET_DEST as model; None where it holds no real server."""
     nest = attributes_of(payload).get(_ATTR_DEST)
     if nest is None:
@@ -295,7 +290,5 @@ def unpack_real_server(
         lower_threshold=_unsigned(got[_DEST_L_THRESH]),
         tunnel_type=_name(_TUNNEL_TYPE_NAME, _unsigned(got.get(_DEST_TUN_TYPE, b"\0"))),
         tunnel_port=_port(got.get(_DEST_TUN_PORT, b"\0\0")),
-        tunnel_checksum=_name(
-            _TUNNEL_CHECKSUM_NAME, _unsigned(got.get(_DEST_TUN_FLAGS, b"\0\0"))
-        ),
+        tunnel_checksum=_name(_TUNNEL_CHECKSUM_NAME, _unsigned(got.get(_DEST_TUN_FLAGS, b"\0\0"))),
     )

@@ -10,9 +10,10 @@ kernel that fails at will.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Protocol
 
 from ..errors import Interference
 from ..store import Store
@@ -30,10 +31,10 @@ READINGS = 5
 class Ipvs(Protocol):
     """What is needed of ``netlink.Client``."""
 
-    def service(self, key: ServiceKey) -> Optional[Service]:
+    def service(self, key: ServiceKey) -> Service | None:
         """One service, or None."""
 
-    def execute(self, operations: Sequence[Operation]) -> List[Failure]:
+    def execute(self, operations: Sequence[Operation]) -> list[Failure]:
         """Carry out, and return what was refused."""
 
 
@@ -46,8 +47,8 @@ class Outcome:
     """
 
     plan: Plan
-    service: Optional[Service]
-    warnings: Tuple[str, ...] = ()
+    service: Service | None
+    warnings: tuple[str, ...] = ()
 
 
 def converge(
@@ -77,9 +78,9 @@ def converge(
             return outcome
 
 
-def _look(wish: Wish, current: Optional[Service], check_mode: bool) -> Outcome:
+def _look(wish: Wish, current: Service | None, check_mode: bool) -> Outcome:
     """What the wish means for the service that is there."""
-    warnings: Tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     if current is None and wish.needs_service and check_mode:
         # An earlier task of the same play may add it, which check mode has not done.
         current = Service(wish.service, ServiceAttributes.default(wish.service.family))
@@ -138,5 +139,5 @@ def _verify(wish: Wish, outcome: Outcome, ipvs: Ipvs) -> None:
             )
 
 
-def _table(service: Optional[Service]) -> Table:
+def _table(service: Service | None) -> Table:
     return {} if service is None else {service.key: service}

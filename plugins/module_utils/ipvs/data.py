@@ -9,20 +9,20 @@ The names are those of the modules' options, so that what a module returns can b
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 from .model import RealServerAttributes, RealServerKey, ServiceAttributes, ServiceKey
 from .plan import Operation, RealServerOperation
 
 
-def service_key_data(key: ServiceKey) -> Dict[str, Any]:
+def service_key_data(key: ServiceKey) -> dict[str, Any]:
     """What names a service."""
     if key.fwmark:
         return {"fwmark": key.fwmark, "family": key.family}
     return {"protocol": key.protocol, "address": key.address, "port": key.port}
 
 
-def service_attributes_data(attributes: ServiceAttributes) -> Dict[str, Any]:
+def service_attributes_data(attributes: ServiceAttributes) -> dict[str, Any]:
     """What a service is like."""
     return {
         "scheduler": attributes.scheduler,
@@ -34,12 +34,12 @@ def service_attributes_data(attributes: ServiceAttributes) -> Dict[str, Any]:
     }
 
 
-def real_server_key_data(key: RealServerKey) -> Dict[str, Any]:
+def real_server_key_data(key: RealServerKey) -> dict[str, Any]:
     """What names a real server within its service."""
     return {"address": key.address, "port": key.port}
 
 
-def real_server_attributes_data(attributes: RealServerAttributes) -> Dict[str, Any]:
+def real_server_attributes_data(attributes: RealServerAttributes) -> dict[str, Any]:
     """What a real server is like."""
     return {
         "forwarding": attributes.forwarding,
@@ -52,9 +52,9 @@ def real_server_attributes_data(attributes: RealServerAttributes) -> Dict[str, A
     }
 
 
-def operation_data(operation: Operation) -> Dict[str, Any]:
+def operation_data(operation: Operation) -> dict[str, Any]:
     """What is done to what."""
-    data: Dict[str, Any] = {"verb": operation.verb, "service": service_key_data(operation.service)}
+    data: dict[str, Any] = {"verb": operation.verb, "service": service_key_data(operation.service)}
     if isinstance(operation, RealServerOperation):
         data["real_server"] = real_server_key_data(operation.real_server)
     return data

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Dict, FrozenSet, Mapping, Optional, Tuple, Union
 
 from ..errors import InvalidInput
 
@@ -75,7 +75,7 @@ MAX_FWMARK = 2**32 - 1
 FULL_NETMASK: Mapping[str, str] = {IPV4: "255.255.255.255", IPV6: "128"}
 
 
-def canonical_address(text: str, subject: str, option: str) -> Tuple[str, str]:
+def canonical_address(text: str, subject: str, option: str) -> tuple[str, str]:
     """Return (family, address as inet_ntop(3) writes it).
 
     inet_ntop, not ``str(ip_address)``, because Python versions differ on ``::ffff:192.0.2.1``.
@@ -105,9 +105,7 @@ def _packed(family: str, address: str) -> bytes:
 
 def _check_port(port: int, subject: str, option: str = "port") -> None:
     if not 0 <= port <= 65535:
-        raise InvalidInput(
-            subject, option, port, "is not a port", "give a number from 0 to 65535"
-        )
+        raise InvalidInput(subject, option, port, "is not a port", "give a number from 0 to 65535")
 
 
 def endpoint(family: str, address: str, port: int) -> str:
@@ -115,7 +113,7 @@ def endpoint(family: str, address: str, port: int) -> str:
     return f"{address}:{port}" if family == IPV4 else f"[{address}]:{port}"
 
 
-def split_endpoint(text: str) -> Tuple[str, int]:
+def split_endpoint(text: str) -> tuple[str, int]:
     """The reverse of ``endpoint``: (address, port).
 
     :raises ValueError: no port.
@@ -205,7 +203,7 @@ class ServiceKey:
         return f"{self.protocol} {endpoint(self.family, self.address, self.port)}"
 
     @property
-    def sort_key(self) -> Tuple[int, int, str, bytes, int]:
+    def sort_key(self) -> tuple[int, int, str, bytes, int]:
         """Addresses before marks, IPv4 before IPv6, then by number."""
         packed = b"" if self.fwmark else _packed(self.family, self.address)
         return (self.fwmark, len(packed), self.protocol, packed, self.port)
@@ -226,7 +224,7 @@ class ServiceAttributes:
     persistence_timeout: int = 0
     persistence_engine: str = ""
     one_packet: bool = False
-    scheduler_flags: FrozenSet[str] = frozenset()
+    scheduler_flags: frozenset[str] = frozenset()
 
     @classmethod
     def default(cls, family: str) -> ServiceAttributes:
@@ -271,7 +269,7 @@ class RealServerKey:
         return endpoint(self.family, self.address, self.port)
 
     @property
-    def sort_key(self) -> Tuple[int, bytes, int]:
+    def sort_key(self) -> tuple[int, bytes, int]:
         """IPv4 before IPv6, then by number."""
         packed = _packed(self.family, self.address)
         return (len(packed), packed, self.port)
@@ -308,10 +306,10 @@ class Service:
         return replace(self, attributes=attributes)
 
     def with_real_server(
-        self, key: RealServerKey, attributes: Optional[RealServerAttributes]
+        self, key: RealServerKey, attributes: RealServerAttributes | None
     ) -> Service:
         """The same service with one real server set, or (None) without it."""
-        servers: Dict[RealServerKey, RealServerAttributes] = dict(self.real_servers)
+        servers: dict[RealServerKey, RealServerAttributes] = dict(self.real_servers)
         if attributes is None:
             servers.pop(key, None)
         else:
@@ -327,7 +325,7 @@ def canonical_forwarding(word: str) -> str:
     return FORWARDING_ALIASES.get(word, word)
 
 
-def canonical_netmask(family: str, value: Union[str, int], subject: str) -> str:
+def canonical_netmask(family: str, value: str | int, subject: str) -> str:
     """The persistence netmask as IPVS keeps it: IPv4 a dotted mask, IPv6 a prefix length.
 
     IPv4 takes a prefix length too.

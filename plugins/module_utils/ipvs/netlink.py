@@ -15,8 +15,8 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Type
 
 from ..errors import Unavailable
 from . import codec
@@ -37,7 +37,7 @@ _CTRL_ATTR_FAMILY_ID, _CTRL_ATTR_FAMILY_NAME = 1, 2
 _RECEIVE_BYTES = 1 << 16
 _TIMEOUT_SECONDS = 60.0
 
-Failure = Tuple[Operation, int]
+Failure = tuple[Operation, int]
 
 
 def is_loaded() -> bool:
@@ -71,16 +71,16 @@ class Client:
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._socket.close()
 
-    def service(self, key: ServiceKey) -> Optional[Service]:
+    def service(self, key: ServiceKey) -> Service | None:
         """One service with its real servers, or None."""
         query = codec.pack_service_query(key)
-        attributes: Optional[ServiceAttributes] = None
+        attributes: ServiceAttributes | None = None
         try:
             for payload in self._ask(codec.GET_SERVICE, query):
                 unpacked = codec.unpack_service(payload)
@@ -92,11 +92,11 @@ class Client:
                 raise self._denied(error) from error
         return None if attributes is None else Service(key, attributes, self._real_servers(key))
 
-    def table(self) -> Dict[ServiceKey, Service]:
+    def table(self) -> dict[ServiceKey, Service]:
         """The whole table. A dump beside a change may lose or double entries: doubles are dropped here,
         and whoever acts on it reads it twice.
         """
-        found: Dict[ServiceKey, ServiceAttributes] = {}
+        found: dict[ServiceKey, ServiceAttributes] = {}
         try:
             for payload in self._ask(codec.GET_SERVICE, b"", dump=True):
                 unpacked = codec.unpack_service(payload)
@@ -106,18 +106,18 @@ class Client:
             raise self._denied(error) from error
         return {key: Service(key, found[key], self._real_servers(key)) for key in found}
 
-    def execute(self, operations: Sequence[Operation]) -> List[Failure]:
+    def execute(self, operations: Sequence[Operation]) -> list[Failure]:
         """Carry operations out in order; a failure of one does not stop the rest.
 
         :returns: each operation that the kernel refused, with the errno. When this returns, all of
             them have been carried out or refused.
         """
-        failures: List[Failure] = []
+        failures: list[Failure] = []
         for start in range(0, len(operations), BATCH):
             failures += self._execute_batch(operations[start : start + BATCH])
         return failures
 
-    def _execute_batch(self, operations: Sequence[Operation]) -> List[Failure]:
+    def _execute_batch(self, operations: Sequence[Operation]) -> list[Failure]:
         first = self._sequence + 1
         batch = bytearray()
         for index, operation in enumerate(operations):
@@ -125,7 +125,7 @@ class Client:
             last = index == len(operations) - 1
             batch += self._message(self._family, command, body, _NLM_F_ACK if last else 0)
         self._socket.send(batch)
-        failures: List[Failure] = []
+        failures: list[Failure] = []
         for kind, sequence, payload in self._receive():
             if kind != _NLMSG_ERROR or not first <= sequence <= self._sequence:
                 continue
@@ -136,8 +136,8 @@ class Client:
                 break
         return failures
 
-    def _real_servers(self, key: ServiceKey) -> Dict[RealServerKey, RealServerAttributes]:
-        found: Dict[RealServerKey, RealServerAttributes] = {}
+    def _real_servers(self, key: ServiceKey) -> dict[RealServerKey, RealServerAttributes]:
+        found: dict[RealServerKey, RealServerAttributes] = {}
         query = codec.pack_service_query(key)
         for payload in self._ask(codec.GET_DEST, query, dump=True):
             unpacked = codec.unpack_real_server(payload, key)
@@ -177,7 +177,7 @@ class Client:
         return header + struct.pack("=BBH", command, codec.FAMILY_VERSION, 0) + body
 
     def _ask(
-        self, command: int, body: bytes, dump: bool = False, family: Optional[int] = None
+        self, command: int, body: bytes, dump: bool = False, family: int | None = None
     ) -> Iterator[bytes]:
         """The attributes of each answer to one question.
 
@@ -198,7 +198,7 @@ class Client:
             if not dump:
                 return
 
-    def _receive(self) -> Iterator[Tuple[int, int, bytes]]:
+    def _receive(self) -> Iterator[tuple[int, int, bytes]]:
         """(type, sequence, payload) of every message that arrives, for ever."""
         while True:
             data = self._socket.recv(_RECEIVE_BYTES)

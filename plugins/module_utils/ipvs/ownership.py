@@ -10,11 +10,13 @@ deleted is given up, and what the kernel refused goes back to the claim that was
 
 from __future__ import annotations
 
-from typing import Collection, Optional, Tuple
+from collections.abc import Collection
+from typing import Any
 
 from ..manifest import Claim, Manifest
 from . import data
-from .plan import ADD, DELETE, Operation, Plan, RealServerOperation, ServiceOperation
+from .model import ServiceAttributes
+from .plan import ADD, DELETE, Operation, Plan, RealServerOperation
 
 SERVICE = "ipvs_service"
 REAL_SERVER = "ipvs_real_server"
@@ -22,7 +24,7 @@ REAL_SERVER = "ipvs_real_server"
 _IN = " > "
 
 
-def object_of(operation: Operation) -> Tuple[str, str]:
+def object_of(operation: Operation) -> tuple[str, str]:
     """(kind, name) of what an operation is about, as the manifest has them."""
     if isinstance(operation, RealServerOperation):
         return REAL_SERVER, f"{operation.service}{_IN}{operation.real_server}"
@@ -64,7 +66,8 @@ def settled(
     return claims
 
 
-def _found(operation: Operation) -> Optional[dict]:
-    if isinstance(operation, ServiceOperation):
-        return operation.before and data.service_attributes_data(operation.before)
-    return operation.before and data.real_server_attributes_data(operation.before)
+def _found(operation: Operation) -> dict[str, Any] | None:
+    before = operation.before
+    if isinstance(before, ServiceAttributes):
+        return data.service_attributes_data(before)
+    return data.real_server_attributes_data(before) if before else None

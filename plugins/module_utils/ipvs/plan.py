@@ -12,7 +12,7 @@ that is added or edited stands, so that a service is never without real servers 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Union
 
 from . import rules
 from .model import (
@@ -35,8 +35,8 @@ class ServiceOperation:
 
     verb: str
     service: ServiceKey
-    before: Optional[ServiceAttributes]
-    after: Optional[ServiceAttributes]
+    before: ServiceAttributes | None
+    after: ServiceAttributes | None
 
     def __str__(self) -> str:
         return f"{self.verb} service {self.service}"
@@ -49,8 +49,8 @@ class RealServerOperation:
     verb: str
     service: ServiceKey
     real_server: RealServerKey
-    before: Optional[RealServerAttributes]
-    after: Optional[RealServerAttributes]
+    before: RealServerAttributes | None
+    after: RealServerAttributes | None
 
     def __str__(self) -> str:
         return f"{self.verb} real server {self.real_server} of service {self.service}"
@@ -69,13 +69,13 @@ class Plan:
     :ivar after: the same lines, as they shall be.
     """
 
-    changes: Tuple[Operation, ...]
-    removals: Tuple[Operation, ...]
-    before: Tuple[str, ...]
-    after: Tuple[str, ...]
+    changes: tuple[Operation, ...]
+    removals: tuple[Operation, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
 
     @property
-    def operations(self) -> Tuple[Operation, ...]:
+    def operations(self) -> tuple[Operation, ...]:
         """All of them, in order."""
         return self.changes + self.removals
 
@@ -83,7 +83,7 @@ class Plan:
         return bool(self.changes or self.removals)
 
     @property
-    def diff(self) -> Dict[str, str]:
+    def diff(self) -> dict[str, str]:
         """What ``--diff`` shows."""
         return {
             "before_header": "IPVS before",
@@ -99,10 +99,10 @@ def plan(current: Table, target: Table) -> Plan:
     Both are whole as far as they go: what is in ``current`` and not in ``target`` is deleted. Scope and
     ownership are the caller's, who leaves in ``target`` what it must not touch.
     """
-    changes: List[Operation] = []
-    removals: List[Operation] = []
-    before: List[str] = []
-    after: List[str] = []
+    changes: list[Operation] = []
+    removals: list[Operation] = []
+    before: list[str] = []
+    after: list[str] = []
     for key in sorted({*current, *target}, key=lambda service: service.sort_key):
         old, new = current.get(key), target.get(key)
         if new is None:
@@ -120,16 +120,14 @@ def plan(current: Table, target: Table) -> Plan:
         for operation in _real_servers(old or Service(key, new.attributes), new):
             (removals if operation.verb == DELETE else changes).append(operation)
             if operation.before:
-                before.append(
-                    rules.real_server_line(key, operation.real_server, operation.before)
-                )
+                before.append(rules.real_server_line(key, operation.real_server, operation.before))
             if operation.after:
                 after.append(rules.real_server_line(key, operation.real_server, operation.after))
     return Plan(tuple(changes), tuple(removals), tuple(before), tuple(after))
 
 
-def _real_servers(old: Service, new: Service) -> List[RealServerOperation]:
-    operations: List[RealServerOperation] = []
+def _real_servers(old: Service, new: Service) -> list[RealServerOperation]:
+    operations: list[RealServerOperation] = []
     for key in sorted(
         {*old.real_servers, *new.real_servers}, key=lambda real_server: real_server.sort_key
     ):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Tuple
 
 from ..errors import KernelRefusal
 from .plan import DELETE, Operation, RealServerOperation, ServiceOperation
@@ -32,7 +31,7 @@ def explain(operation: Operation, number: int) -> KernelRefusal:
     return KernelRefusal(f"Could not {operation}", number, *meaning)
 
 
-def _service(operation: ServiceOperation, number: int) -> Tuple[str, str]:
+def _service(operation: ServiceOperation, number: int) -> tuple[str, str]:
     after = operation.after
     if number == errno.ENOENT and after:
         scheduler = f"the kernel has no scheduler {after.scheduler!r}"
@@ -53,7 +52,7 @@ def _service(operation: ServiceOperation, number: int) -> Tuple[str, str]:
     return _unknown(number)
 
 
-def _real_server(operation: RealServerOperation, number: int) -> Tuple[str, str]:
+def _real_server(operation: RealServerOperation, number: int) -> tuple[str, str]:
     if number == errno.ESRCH:
         return "the service does not stand", "see why it could not be added, and run again"
     if number == errno.ENOENT:
@@ -74,7 +73,7 @@ def _real_server(operation: RealServerOperation, number: int) -> Tuple[str, str]
     return _unknown(number)
 
 
-def _unknown(number: int) -> Tuple[str, str]:
+def _unknown(number: int) -> tuple[str, str]:
     name = errno.errorcode.get(number, str(number))
     return (
         f"the kernel answered {name} ({os.strerror(number)})",

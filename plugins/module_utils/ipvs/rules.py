@@ -11,7 +11,7 @@ another program set it past all checks, stands in parentheses. Pure.
 
 from __future__ import annotations
 
-from typing import List, Mapping
+from collections.abc import Mapping
 
 from .model import (
     FULL_NETMASK,
@@ -83,9 +83,9 @@ def real_server_line(
     return " ".join(words)
 
 
-def service_lines(service: Service) -> List[str]:
+def service_lines(service: Service) -> list[str]:
     """A service and its real servers, sorted by address."""
     lines = [service_line(service.key, service.attributes)]
-    for key in sorted(service.real_servers, key=lambda real_server: real_server.sort_key):
-        lines.append(real_server_line(service.key, key, service.real_servers[key]))
+    keys = sorted(service.real_servers, key=lambda real_server: real_server.sort_key)
+    lines += [real_server_line(service.key, key, service.real_servers[key]) for key in keys]
     return lines

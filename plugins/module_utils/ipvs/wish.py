@@ -11,7 +11,7 @@ service that is into the service that shall be; ``plan`` does the rest. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Optional, Union
+from typing import Any, Union
 
 from ..errors import InvalidInput
 from .model import (
@@ -34,13 +34,13 @@ class ServiceWish:
 
     service: ServiceKey
     present: bool = True
-    scheduler: Optional[str] = None
-    persistence_timeout: Optional[int] = None
-    persistence_netmask: Optional[str] = None
+    scheduler: str | None = None
+    persistence_timeout: int | None = None
+    persistence_netmask: str | None = None
 
     needs_service = False
 
-    def target(self, current: Optional[Service]) -> Optional[Service]:
+    def target(self, current: Service | None) -> Service | None:
         """The service as it shall be; None where it shall not be.
 
         :raises InvalidInput: what results can't be.
@@ -48,7 +48,7 @@ class ServiceWish:
         if not self.present:
             return None
         base = current or Service(self.service, ServiceAttributes.default(self.service.family))
-        changes: Dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         if self.scheduler is not None:
             changes["scheduler"] = self.scheduler
         if self.persistence_timeout is not None:
@@ -71,15 +71,15 @@ class RealServerWish:
     service: ServiceKey
     real_server: RealServerKey
     present: bool = True
-    forwarding: Optional[str] = None
-    weight: Optional[int] = None
+    forwarding: str | None = None
+    weight: int | None = None
 
     @property
     def needs_service(self) -> bool:
         """A real server can't be added to a service that is not there."""
         return self.present
 
-    def target(self, current: Optional[Service]) -> Optional[Service]:
+    def target(self, current: Service | None) -> Service | None:
         """The service as it shall be with (or without) this real server.
 
         :raises InvalidInput: what results can't be.
@@ -96,7 +96,7 @@ class RealServerWish:
             return None
         if not self.present:
             return current.with_real_server(self.real_server, None)
-        changes: Dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         if self.forwarding is not None:
             changes["forwarding"] = canonical_forwarding(self.forwarding)
         if self.weight is not None:

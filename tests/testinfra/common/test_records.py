@@ -9,7 +9,9 @@ from __future__ import annotations
 
 def diffs(record):
     return [
-        (found["host"], found["task"], found["diff"]) for found in record["results"] if found["diff"]
+        (found["host"], found["task"], found["diff"])
+        for found in record["results"]
+        if found["diff"]
     ]
 
 

@@ -28,7 +28,7 @@ def test_the_table_is_the_description(director):
 
 
 def test_requests_are_served_in_turn(client):
-    answers = [fetch(client) for _ in range(4)]
+    answers = [fetch(client) for _time in range(4)]
     assert answers in (["rs1", "rs2"] * 2, ["rs2", "rs1"] * 2)
 
 
@@ -39,7 +39,7 @@ def test_both_real_servers_have_worked(director, client):
         return [int(line.split()[2]) for line in lines if line.strip().startswith("-> 192")]
 
     before = connections()
-    for _ in range(4):
+    for _time in range(4):
         fetch(client)
     assert [after - then for after, then in zip(connections(), before, strict=True)] == [2, 2]
 
@@ -55,10 +55,10 @@ def test_the_director_forwards_and_sends_no_redirects(director):
 
 def test_the_firewall_has_our_rules_once(director):
     forward = director.check_output("iptables -S FORWARD").splitlines()
-    accept = f"-A FORWARD -s {INSIDE} -m comment --comment \"lvs.cluster\" -j ACCEPT"
+    accept = f'-A FORWARD -s {INSIDE} -m comment --comment "lvs.cluster" -j ACCEPT'
     assert forward.count(accept) == 1
     nat = director.check_output("iptables -t nat -S POSTROUTING").splitlines()
-    masquerade = f"-A POSTROUTING -s {INSIDE} -m comment --comment \"lvs.cluster\" -j MASQUERADE"
+    masquerade = f'-A POSTROUTING -s {INSIDE} -m comment --comment "lvs.cluster" -j MASQUERADE'
     assert nat.count(masquerade) == 1
 
 

@@ -46,7 +46,7 @@ def request_walk(lab, cluster):
 
 def test_two_requests_walk_to_two_real_servers(request_walk):
     names = {"192.168.0.107": "rs1", "192.168.0.108": "rs2"}
-    walks = [request_walk() for _ in range(2)]
+    walks = [request_walk() for _time in range(2)]
     for answer, walk in walks:
         print(walk)
         assert names[walk.real_server] == answer

@@ -16,7 +16,8 @@ def test_the_firewall_has_none_of_our_rules(director):
 
 
 def test_no_file_of_ours_is_left(director):
-    assert director.check_output("find /etc /var/lib/lvs.cluster -name '*lvs.cluster*' -o -name '*.json' -path '*lvs.cluster*'") == ""
+    assert director.check_output("find /etc -name '*lvs.cluster*'") == ""
+    assert director.check_output("find /var/lib/lvs.cluster -type f") == ""
 
 
 def test_the_service_is_gone(client):

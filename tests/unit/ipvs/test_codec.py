@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import codec
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     RealServerAttributes,
@@ -19,7 +21,6 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import (
     RealServerOperation,
     ServiceOperation,
 )
-from hypothesis import given
 
 from ..strategies import services
 

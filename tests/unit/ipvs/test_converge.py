@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 
 import pytest
+
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import (
     Interference,
     InvalidInput,
@@ -20,7 +21,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     ServiceAttributes,
     ServiceKey,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import RealServerWish, ServiceWish
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import (
+    RealServerWish,
+    ServiceWish,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils.manifest import Claim
 from ansible_collections.lvs.cluster.plugins.module_utils.store import Store
 

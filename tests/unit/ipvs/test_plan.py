@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import rules
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     RealServerAttributes,
@@ -20,7 +22,6 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import (
     ServiceOperation,
     plan,
 )
-from hypothesis import given
 
 from ..fake_kernel import carry_out
 from ..strategies import tables
@@ -94,9 +95,7 @@ def test_a_plan_for_the_classic_cluster():
 
 def test_an_edit_knows_what_was_there():
     drained = RealServerAttributes(weight=0)
-    todo = plan(
-        {WEB: Service(WEB, RR, {ONE: NAT})}, {WEB: Service(WEB, WRR, {ONE: drained})}
-    )
+    todo = plan({WEB: Service(WEB, RR, {ONE: NAT})}, {WEB: Service(WEB, WRR, {ONE: drained})})
     assert todo.operations == (
         ServiceOperation(EDIT, WEB, RR, WRR),
         RealServerOperation(EDIT, WEB, ONE, NAT, drained),

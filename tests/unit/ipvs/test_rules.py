@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import rules
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     RealServerAttributes,
@@ -58,7 +59,9 @@ def test_a_full_mask_is_not_written():
         (RealServerAttributes(forwarding="dr", weight=0), "-g -w 0"),
         (RealServerAttributes(upper_threshold=9, lower_threshold=7), "-m -w 1 -x 9 -y 7"),
         (
-            RealServerAttributes("tun", tunnel_type="gue", tunnel_port=6080, tunnel_checksum="csum"),
+            RealServerAttributes(
+                "tun", tunnel_type="gue", tunnel_port=6080, tunnel_checksum="csum"
+            ),
             "-i -w 1 --tun-type gue --tun-port 6080 --tun-csum",
         ),
         (

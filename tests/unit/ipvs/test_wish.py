@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     RealServerAttributes,
@@ -13,7 +14,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     ServiceAttributes,
     ServiceKey,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import RealServerWish, ServiceWish
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import (
+    RealServerWish,
+    ServiceWish,
+)
 
 WEB = ServiceKey.at("tcp", "170.210.122.104", 80)
 ONE = RealServerKey.at("192.168.0.107", 80)
@@ -31,7 +35,9 @@ STANDING = Service(WEB, FULL, {ONE: ODD, TWO: ODD})
 
 
 def test_a_new_service_has_defaults():
-    assert ServiceWish(WEB).target(None) == Service(WEB, ServiceAttributes("wlc", "255.255.255.255"))
+    assert ServiceWish(WEB).target(None) == Service(
+        WEB, ServiceAttributes("wlc", "255.255.255.255")
+    )
 
 
 def test_what_is_left_out_stays():
@@ -80,9 +86,10 @@ def test_an_edit_keeps_thresholds_and_tunnel():
 
 
 def test_words_of_ipvsadm():
-    assert RealServerWish(WEB, ONE, forwarding="masq").target(STANDING).real_servers[
-        ONE
-    ].forwarding == "nat"
+    assert (
+        RealServerWish(WEB, ONE, forwarding="masq").target(STANDING).real_servers[ONE].forwarding
+        == "nat"
+    )
 
 
 def test_absence():

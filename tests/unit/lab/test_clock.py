@@ -26,7 +26,7 @@ class Guest(threading.Thread):
         self.start()
 
     def run(self):
-        connection, _ = self.server.accept()
+        connection, _peer = self.server.accept()
         with connection, connection.makefile("rwb", buffering=0) as port:
             for line in port:
                 if not line.strip():

@@ -26,9 +26,7 @@ CLUSTER = Cluster(
 
 
 def who_has(source, address, target):
-    return Ether(src=MAC[source], dst=ALL) / ARP(
-        op=1, hwsrc=MAC[source], psrc=address, pdst=target
-    )
+    return Ether(src=MAC[source], dst=ALL) / ARP(op=1, hwsrc=MAC[source], psrc=address, pdst=target)
 
 
 def is_at(source, address):
