@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,8 @@ EXAMPLE = ROOT / "examples" / "nat" / "inventory"
 PLAYBOOK = ROOT / "playbooks" / "site.yml"
 URL = "http://170.210.122.104/"
 REQUESTS = 6
+# IPVS adds its counters up every two seconds.
+COUNTING_SECONDS = 3
 
 
 class DemoError(Exception):
@@ -93,6 +96,7 @@ def up() -> None:
         raise DemoError(f"the second run changed something: {again}")
     show_answers()
     say("\n# What the director counted")
+    time.sleep(COUNTING_SECONDS)
     say(on("director", "ipvsadm", "-L", "-n", "--stats"))
     say(
         "\n# Have a look around, change the description and apply it again; all of it stays up.\n"
