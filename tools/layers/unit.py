@@ -21,7 +21,7 @@ from tools.results import FAILED, Counts, of_run, read_junit
 TARGET_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 # What never runs on a target needs the main interpreter only.
-MAIN_ONLY = ("tests/unit/lab", "tests/unit/tools", "tests/unit/wire")
+MAIN_ONLY = ("tests/unit/controller", "tests/unit/lab", "tests/unit/tools", "tests/unit/wire")
 
 
 def main_version() -> str:

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+from tests.testinfra.foreign import saved_firewall, saved_table
 
-def test_the_table_is_empty(director):
-    assert director.check_output("ipvsadm --save --numeric") == ""
+
+def test_the_table_has_none_of_our_services(director):
+    assert saved_table(director) == []
 
 
 def test_the_firewall_has_none_of_our_rules(director):
-    assert "lvs.cluster" not in director.check_output("iptables-save")
+    assert saved_firewall(director) == []
 
 
 def test_no_file_of_ours_is_left(director):
