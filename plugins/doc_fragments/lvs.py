@@ -30,6 +30,16 @@ notes:
   - Runs of this collection on one host take turns, by a lock on C(/run/lvs.cluster.lock).
 """
 
+    NETNS = r"""
+options:
+  netns:
+    description:
+      - The network namespace to work in, by the name that C(ip netns) gives it. Each has an IPVS table of its own.
+      - Left out, it is the one that the module runs in.
+      - Nothing is persisted for a namespace, and what is done in it is in no manifest.
+    type: str
+"""
+
     ATTRIBUTES = r"""
 attributes:
   check_mode:

@@ -12,6 +12,7 @@ from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
+from . import netns
 from .errors import LvsError
 from .ipvs import data, netlink
 from .ipvs.converge import Outcome, converge
@@ -23,6 +24,7 @@ STATE_OPTIONS: Mapping[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "owner": {"type": "str", "default": DEFAULT_OWNER},
 }
+NETNS_OPTION: Mapping[str, Any] = {"netns": {"type": "str"}}
 
 
 def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
@@ -39,13 +41,10 @@ def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
 
 def converge_ipvs(module: AnsibleModule, wish: Wish) -> Outcome:
     """Make an IPVS wish true on this host, or in check mode find out what that would take."""
-    outcome = converge(
-        wish,
-        netlink.Client,
-        netlink.is_loaded,
-        Store(module.params["owner"]),
-        check_mode=module.check_mode,
-    )
+    store = Store(module.params["owner"], persistent=not module.params["netns"])
+    if module.params["netns"]:
+        netns.enter(module.params["netns"])
+    outcome = converge(wish, netlink.Client, netlink.is_loaded, store, check_mode=module.check_mode)
     for warning in outcome.warnings:
         module.warn(warning)
     return outcome

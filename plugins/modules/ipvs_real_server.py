@@ -17,6 +17,7 @@ description:
   - Talks to the kernel over generic netlink. The director needs neither C(ipvsadm) nor a Python library.
 extends_documentation_fragment:
   - lvs.cluster.lvs
+  - lvs.cluster.lvs.netns
   - lvs.cluster.lvs.attributes
 options:
   service:
@@ -25,35 +26,44 @@ options:
     required: true
     suboptions:
       address:
-        description: The virtual address (VIP).
+        description: The virtual address (VIP). A service is named either by address and port, or by fwmark.
         type: str
-        required: true
       port:
         description: The service's port.
         type: int
-        required: true
       protocol:
-        description: The service's protocol.
+        description: The service's protocol, V(tcp) where it is left out.
         type: str
-        choices: [tcp, udp]
-        default: tcp
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The service's firewall mark.
+        type: int
+      family:
+        description: The address family of a firewall mark's service, V(ipv4) where it is left out.
+        type: str
+        choices: [ipv4, ipv6]
   address:
-    description: The address of the real server, of the family of the virtual address.
+    description: The address of the real server, of the family of the service; only V(tun) can carry one in the other.
     type: str
     required: true
   port:
     description:
-      - The port that the real server listens on. NAT can translate to any.
+      - The port that the real server listens on. V(nat) can translate to any; V(dr) and V(tun) can't.
       - Left out, it is the service's port.
     type: int
   forwarding:
     description:
-      - How packets reach the real server. V(nat) rewrites their destination; the real server's answers
-        must come back through the director, which so must be its router.
-      - V(masq) is ipvsadm's word for V(nat).
-      - A new real server gets V(nat).
+      - How packets reach the real server. A new real server gets V(nat).
+      - V(nat) rewrites their destination; the real server's answers must come back through the director, which so
+        must be its router.
+      - V(dr) (direct routing) changes only the MAC address; the real server is on a segment with the director,
+        holds the virtual address too, and answers the client itself.
+      - V(tun) wraps the packet; the real server unwraps it, holds the virtual address too, and answers the client
+        itself.
+      - C(ipvsadm)'s words are taken too, V(masq) for V(nat), V(gate) for V(dr), V(ipip) for V(tun).
+      - The module prepares nothing on the real server.
     type: str
-    choices: [nat, masq]
+    choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
   weight:
     description:
       - The real server's share of new connections, next to the other weights of the service, from V(0) to V(65535).
@@ -61,6 +71,28 @@ options:
         real server.
       - A new real server gets V(1).
     type: int
+  upper_threshold:
+    description:
+      - The number of connections from which on the real server gets no new ones. V(0), as for a new real server, is no
+        limit.
+    type: int
+  lower_threshold:
+    description:
+      - The number of connections below which it gets new ones again, no more than O(upper_threshold). With V(0), as
+        for a new real server, that is three quarters of O(upper_threshold).
+    type: int
+  tunnel_type:
+    description: How packets are wrapped for V(tun), V(ipip) for a new real server.
+    type: str
+    choices: [ipip, gue, gre]
+  tunnel_port:
+    description: The UDP port on which the real server unwraps GUE, which needs one.
+    type: int
+  tunnel_checksum:
+    description:
+      - The checksum of the wrapping, V(none) for a new real server. V(csum) is for GUE and GRE, V(remcsum) for GUE.
+    type: str
+    choices: [none, csum, remcsum]
 seealso:
   - module: lvs.cluster.ipvs_service
 author:
@@ -81,6 +113,13 @@ EXAMPLES = r"""
     service: {address: 170.210.122.104, port: 80}
     address: 192.168.0.108
     port: 8080
+
+- name: Forward by direct routing, to at most 1000 connections
+  lvs.cluster.ipvs_real_server:
+    service: {address: 170.210.122.104, port: 443}
+    address: 170.210.122.107
+    forwarding: dr
+    upper_threshold: 1000
 
 - name: Give a machine no new connections
   lvs.cluster.ipvs_real_server:
@@ -139,51 +178,27 @@ operations:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
-    RealServerKey,
-    ServiceKey,
-)
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import RealServerWish
 
 
 def argument_spec():
     return {
-        "service": {
-            "type": "dict",
-            "required": True,
-            "options": {
-                "address": {"type": "str", "required": True},
-                "port": {"type": "int", "required": True},
-                "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
-            },
-        },
-        "address": {"type": "str", "required": True},
-        "port": {"type": "int"},
-        "forwarding": {"type": "str", "choices": ["nat", "masq"]},
-        "weight": {"type": "int"},
+        "service": {"type": "dict", "required": True, "options": {**options.SERVICE_KEY_SPEC}},
+        **options.REAL_SERVER_KEY_SPEC,
+        **options.REAL_SERVER_ATTRIBUTES_SPEC,
+        **_runtime.NETNS_OPTION,
         **_runtime.STATE_OPTIONS,
     }
 
 
 def work(module):
     params = module.params
-    service = ServiceKey.at(**params["service"])
-    port = service.port if params["port"] is None else params["port"]
-    real_server = RealServerKey.at(params["address"], port)
-    wish = RealServerWish(
-        service=service,
-        real_server=real_server,
-        present=params["state"] == "present",
-        forwarding=params["forwarding"],
-        weight=params["weight"],
-    )
+    service = options.service_key(params["service"])
+    wish = RealServerWish.of(service, params, present=params["state"] == "present")
     outcome = _runtime.converge_ipvs(module, wish)
-    attributes = outcome.service and outcome.service.real_servers.get(real_server)
-    result = attributes and {
-        **data.real_server_key_data(real_server),
-        **data.real_server_attributes_data(attributes),
-    }
+    attributes = outcome.service and outcome.service.real_servers.get(wish.real_server)
+    result = attributes and data.real_server_data(wish.real_server, attributes)
     return {**_runtime.ipvs_result(outcome), "real_server": result}
 
 

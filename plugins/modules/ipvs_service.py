@@ -10,33 +10,44 @@ module: ipvs_service
 short_description: Manage one IPVS virtual service on a director
 version_added: 0.1.0
 description:
-  - Adds, edits in place or removes one virtual service of a Linux Virtual Server director.
-  - An edit is one command to the kernel. Connections that are established live through it, and the
-    real servers of the service stay as they are.
+  - Adds, edits in place or removes one virtual service of a Linux Virtual Server director, and on request the real
+    servers in it.
+  - An edit is one command to the kernel. Connections that are established live through it.
   - An option that is left out keeps the value that the service has; a new service gets the default
     that the option's text names.
   - Talks to the kernel over generic netlink. The director needs neither C(ipvsadm) nor a Python library.
 extends_documentation_fragment:
   - lvs.cluster.lvs
+  - lvs.cluster.lvs.netns
   - lvs.cluster.lvs.attributes
 options:
   address:
     description:
       - The virtual address (VIP) that clients connect to, IPv4 or IPv6.
       - The module does not add the address to an interface.
+      - A service is named either by O(address) and O(port), or by O(fwmark).
     type: str
-    required: true
   port:
     description:
       - The port that clients connect to.
       - V(0) balances all ports as one service, and needs O(persistence_timeout).
     type: int
-    required: true
   protocol:
-    description: The protocol that is balanced.
+    description: The protocol that is balanced, V(tcp) where it is left out.
     type: str
-    choices: [tcp, udp]
-    default: tcp
+    choices: [tcp, udp, sctp]
+  fwmark:
+    description:
+      - The firewall mark, from V(1) to V(4294967295), of the packets that are balanced as one service, whatever their
+        address and port.
+      - The module does not make the firewall set the mark.
+    type: int
+  family:
+    description:
+      - The address family of the packets that carry O(fwmark), V(ipv4) where it is left out.
+      - An O(address) tells its family itself.
+    type: str
+    choices: [ipv4, ipv6]
   scheduler:
     description:
       - How the real server for a new connection is chosen.
@@ -47,10 +58,20 @@ options:
         are refused. Established ones live.
     type: str
     choices: [dh, fo, lblc, lblcr, lc, mh, nq, ovf, rr, sed, sh, twos, wlc, wrr]
+  scheduler_flags:
+    description:
+      - The scheduler's flags, all of them; an empty list takes them away. A new service has none.
+      - V(sh-fallback) and V(mh-fallback) choose another real server where the one chosen has weight 0. V(sh-port) and
+        V(mh-port) hash the client's port too.
+      - The kernel knows three bits only. V(flag-1) is the first of these names for either scheduler, V(flag-2) the
+        second, and results name them so.
+    type: list
+    elements: str
+    choices: [flag-1, flag-2, flag-3, sh-fallback, sh-port, mh-fallback, mh-port]
   persistence_timeout:
     description:
       - For how many seconds after its last connection a client keeps its real server.
-      - V(0) turns persistence off, as in a new service. At most V(2678400), 31 days.
+      - V(0) turns persistence off, as in a new service, and with it mask and engine. At most V(2678400), 31 days.
     type: int
   persistence_netmask:
     description:
@@ -59,6 +80,61 @@ options:
       - A service that becomes persistent gets V(255.255.255.255) or V(128), each address for itself.
       - Needs a persistent service.
     type: str
+  persistence_engine:
+    description:
+      - What tells clients apart instead of their address. V(sip) takes the Call-ID of SIP over UDP. V("") is none, as
+        in a new service.
+      - Needs a persistent service.
+    type: str
+    choices: ["", sip]
+  one_packet:
+    description:
+      - Whether each packet is scheduled for itself, as a new service does not. For UDP or O(fwmark) only.
+    type: bool
+  real_servers:
+    description:
+      - Real servers that shall be in the service, each as with M(lvs.cluster.ipvs_real_server).
+      - Left out, the real servers stay as they are.
+    type: list
+    elements: dict
+    suboptions:
+      address:
+        description: The address of the real server.
+        type: str
+        required: true
+      port:
+        description: The port that it listens on. Left out, it is the service's port.
+        type: int
+      forwarding:
+        description: How packets reach it, V(nat) for a new one. C(ipvsadm)'s words are taken too.
+        type: str
+        choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
+      weight:
+        description: Its share of new connections, from V(0), which is none, to V(65535). V(1) for a new one.
+        type: int
+      upper_threshold:
+        description: The number of connections from which on it gets no new ones. V(0), as for a new one, is no limit.
+        type: int
+      lower_threshold:
+        description: The number of connections below which it gets new ones again.
+        type: int
+      tunnel_type:
+        description: How packets are wrapped for V(tun), V(ipip) for a new one.
+        type: str
+        choices: [ipip, gue, gre]
+      tunnel_port:
+        description: The UDP port on which it unwraps GUE.
+        type: int
+      tunnel_checksum:
+        description: The checksum of the wrapping, V(none) for a new one.
+        type: str
+        choices: [none, csum, remcsum]
+  real_servers_exact:
+    description:
+      - Whether real servers that are not in O(real_servers) are removed, whoever has added them, which breaks the
+        connections that they still have.
+    type: bool
+    default: false
 seealso:
   - module: lvs.cluster.ipvs_real_server
   - name: ipvsadm(8)
@@ -83,6 +159,22 @@ EXAMPLES = r"""
     persistence_timeout: 600
     persistence_netmask: 255.255.255.0
 
+- name: A service with just these two real servers
+  lvs.cluster.ipvs_service:
+    address: 170.210.122.104
+    port: 8080
+    scheduler: wrr
+    real_servers:
+      - {address: 192.168.0.107, port: 80, weight: 2}
+      - {address: 192.168.0.108, port: 80}
+    real_servers_exact: true
+
+- name: Everything that the firewall marks with 10, as one service
+  lvs.cluster.ipvs_service:
+    fwmark: 10
+    scheduler: sh
+    scheduler_flags: [sh-fallback]
+
 - name: Remove the service and, with it, its real servers
   lvs.cluster.ipvs_service:
     address: 170.210.122.104
@@ -93,7 +185,9 @@ EXAMPLES = r"""
 RETURN = r"""
 service:
   description:
-    - The service as it now is, or in check mode as it would be.
+    - The service as it now is, or in check mode as it would be, with all its real servers.
+    - These are options of this module; a service of a firewall mark has C(fwmark) and C(family) in place of
+      C(protocol), C(address) and C(port).
     - Null where it is absent.
   returned: success
   type: dict
@@ -107,6 +201,16 @@ service:
     persistence_netmask: 255.255.255.255
     persistence_engine: ""
     one_packet: false
+    real_servers:
+      - address: 192.168.0.107
+        port: 80
+        forwarding: nat
+        weight: 2
+        upper_threshold: 0
+        lower_threshold: 0
+        tunnel_type: ipip
+        tunnel_port: 0
+        tunnel_checksum: none
 operations:
   description: What was done to the table, in order, or in check mode would be.
   returned: success
@@ -133,19 +237,21 @@ operations:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import SCHEDULERS, ServiceKey
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import ServiceWish
 
 
 def argument_spec():
     return {
-        "address": {"type": "str", "required": True},
-        "port": {"type": "int", "required": True},
-        "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
-        "scheduler": {"type": "str", "choices": list(SCHEDULERS)},
-        "persistence_timeout": {"type": "int"},
-        "persistence_netmask": {"type": "str"},
+        **options.SERVICE_KEY_SPEC,
+        **options.SERVICE_ATTRIBUTES_SPEC,
+        "real_servers": {
+            "type": "list",
+            "elements": "dict",
+            "options": {**options.REAL_SERVER_KEY_SPEC, **options.REAL_SERVER_ATTRIBUTES_SPEC},
+        },
+        "real_servers_exact": {"type": "bool", "default": False},
+        **_runtime.NETNS_OPTION,
         **_runtime.STATE_OPTIONS,
     }
 
@@ -153,17 +259,14 @@ def argument_spec():
 def work(module):
     params = module.params
     wish = ServiceWish(
-        service=ServiceKey.at(params["protocol"], params["address"], params["port"]),
+        service=options.service_key(params),
         present=params["state"] == "present",
-        scheduler=params["scheduler"],
-        persistence_timeout=params["persistence_timeout"],
-        persistence_netmask=params["persistence_netmask"],
+        options=params,
+        real_servers=params["real_servers"],
+        exact=params["real_servers_exact"],
     )
     outcome = _runtime.converge_ipvs(module, wish)
-    service = outcome.service and {
-        **data.service_key_data(outcome.service.key),
-        **data.service_attributes_data(outcome.service.attributes),
-    }
+    service = outcome.service and data.service_data(outcome.service)
     return {**_runtime.ipvs_result(outcome), "service": service}
 
 

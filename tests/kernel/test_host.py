@@ -74,8 +74,8 @@ def test_who_may_not_is_told_how():
     script = (
         "import json, os, sys; from tests.kernel.harness import run_module, ModuleFailed\n"
         "from ansible_collections.lvs.cluster.plugins.module_utils import store\n"
-        "store.LOCK = '/tmp/unprivileged.lock'; os.setuid(65534)\n"
-        "store.Store.__init__.__defaults__ = ('/tmp/unprivileged', store.LOCK, 1.0)\n"
+        "defaults = store.Store.__init__.__kwdefaults__; os.setuid(65534)\n"
+        "defaults.update(directory='/tmp/unprivileged', lock='/tmp/unprivileged.lock')\n"
         f"try: run_module('ipvs_service', address='{VIP}', port=80)\n"
         "except ModuleFailed as error: print(error)\n"
     )
@@ -115,10 +115,41 @@ def test_two_runs_at_once_end_in_order():
 def test_a_run_waits_for_another_and_then_says_so(monkeypatch):
     from ansible_collections.lvs.cluster.plugins.module_utils.store import Store  # noqa: PLC0415
 
-    directory, lock, _seconds = Store.__init__.__defaults__
-    monkeypatch.setattr(Store.__init__, "__defaults__", (directory, lock, 0.2))
+    monkeypatch.setitem(Store.__init__.__kwdefaults__, "lock_seconds", 0.2)
     with LOCK.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(ModuleFailed, match=r"held /run/lvs\.cluster\.lock.*fuser"):
             service()
     assert table() == []
+
+
+@pytest.fixture
+def _namespace():
+    sh("ip", "netns", "add", "other")
+    sh("ip", "-n", "other", "link", "set", "lo", "up")
+    sh("ip", "-n", "other", "address", "add", "10.97.0.254/24", "dev", "lo")
+    yield
+    sh("ip", "netns", "del", "other")
+
+
+@pytest.mark.usefixtures("_namespace")
+def test_another_namespace_has_a_table_of_its_own():
+    """In processes of their own, because a process that has entered a namespace stays there."""
+    script = (
+        "from tests.kernel.harness import four_steps\n"
+        f"web = dict(address='{VIP}', port=80)\n"
+        "four_steps('ipvs_service', **web, scheduler='rr', netns='other')\n"
+        "four_steps('ipvs_real_server', service=web, address='10.97.0.1', netns='other')\n"
+    )
+    # four_steps looks at the table by ipvsadm, which then is in the namespace too.
+    subprocess.run([sys.executable, "-c", script], check=True)
+    inside = sh("ip", "netns", "exec", "other", "ipvsadm", "--save", "--numeric").splitlines()
+    assert inside == [f"-A -t {VIP}:80 -s rr", f"-a -t {VIP}:80 -r 10.97.0.1:80 -m -w 1"]
+    assert table() == []
+    assert claims() == {}
+
+
+@pytest.mark.parametrize("name", ["nowhere", "../../etc/passwd"])
+def test_a_namespace_that_is_not_there(name):
+    with pytest.raises(ModuleFailed, match=r"netns=.*ip netns list"):
+        service(netns=name)

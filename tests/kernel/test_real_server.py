@@ -170,6 +170,72 @@ def test_the_directors_own_address_reads_back_as_asked():
     assert lines() == [f"-a -t {VIP}:80 -r 10.99.0.1:80 -m -w 1"]
 
 
+@pytest.mark.usefixtures("_web")
+@pytest.mark.parametrize(
+    ("params", "words", "raw"),
+    [
+        ({"forwarding": "dr"}, "-g -w 1", {"FWD_METHOD": 3}),
+        ({"forwarding": "gate"}, "-g -w 1", {"FWD_METHOD": 3}),
+        ({"forwarding": "tun"}, "-i -w 1 --tun-type ipip", {"FWD_METHOD": 2, "TUN_TYPE": 0}),
+        (
+            {"forwarding": "ipip", "tunnel_type": "gue", "tunnel_port": 6080},
+            "-i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum",
+            {"TUN_TYPE": 1, "TUN_FLAGS": 0},
+        ),
+        (
+            {
+                "forwarding": "tun",
+                "tunnel_type": "gue",
+                "tunnel_port": 6080,
+                "tunnel_checksum": "remcsum",
+            },
+            "-i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum",
+            {"TUN_TYPE": 1, "TUN_FLAGS": 2},
+        ),
+        (
+            {"forwarding": "tun", "tunnel_type": "gre", "tunnel_checksum": "csum"},
+            "-i -w 1 --tun-type gre --tun-csum",
+            {"TUN_TYPE": 2, "TUN_FLAGS": 1},
+        ),
+        ({"upper_threshold": 9, "lower_threshold": 5}, "-m -w 1", {"U_THRESH": 9, "L_THRESH": 5}),
+    ],
+)
+def test_every_way_to_a_real_server(params, words, raw):
+    four_steps("ipvs_real_server", service=WEB, address=RIP, **params)
+    assert lines() == [f"-a -t {VIP}:80 -r {RIP}:80 {words}"]
+    found = raw_dump()[1][0]
+    assert {name: found[name] for name in raw} == raw
+    four_steps("ipvs_real_server", service=WEB, address=RIP, weight=0)
+    assert {name: raw_dump()[1][0][name] for name in raw} == raw
+
+
+@pytest.mark.usefixtures("_web")
+@pytest.mark.parametrize("method", ["dr", "tun"])
+def test_only_nat_translates_ports(method):
+    """The kernel would take the port and then not translate to it."""
+    with pytest.raises(ModuleFailed, match=f"port=8080.*{method} can't translate.*listen on 80"):
+        real_server(RIP, port=8080, forwarding=method)
+    assert lines() == []
+
+
+def test_a_mark_has_no_port():
+    mark = {"fwmark": 10}
+    service(address=None, port=None, fwmark=10)
+    four_steps("ipvs_real_server", service=mark, address=RIP, forwarding="dr")
+    assert lines() == [f"-a -f 10 -r {RIP}:0 -g -w 1"]
+    with pytest.raises(ModuleFailed, match="leave the port out"):
+        real_server(RIP, service=mark, port=80, forwarding="dr")
+
+
+@pytest.mark.usefixtures("_web")
+def test_families_differ_in_a_tunnel():
+    sh("ip", "address", "replace", "2001:db8::1/64", "dev", "eth1", "nodad")
+    four_steps("ipvs_real_server", service=WEB, address="2001:db8::7", forwarding="tun")
+    assert lines() == [f"-a -t {VIP}:80 -r [2001:db8::7]:80 -i -w 1 --tun-type ipip"]
+    four_steps("ipvs_real_server", service=WEB, address="2001:db8::7", weight=5)
+    four_steps("ipvs_real_server", service=WEB, address="2001:db8::7", state="absent")
+
+
 def test_ipv6():
     web = {"address": "2001:db8::100", "port": 80}
     sh("ip", "address", "replace", "2001:db8::1/64", "dev", "eth1", "nodad")
@@ -201,6 +267,9 @@ def test_check_mode_trusts_the_task_that_adds_the_service():
         ({"address": "224.0.0.1"}, "address='224.0.0.1'.*unicast"),
         ({"address": "2001:db8::7"}, "another address family.*service's family"),
         ({"port": 0}, "port=0.*such as 80"),
+        ({"lower_threshold": 5}, "lower_threshold=5.*upper_threshold at least"),
+        ({"forwarding": "tun", "tunnel_type": "gue"}, "tunnel_port=0.*such as 6080"),
+        ({"tunnel_type": "gre"}, "tunnel_type='gre'.*forward by tun"),
     ],
 )
 def test_nonsense_is_refused_before_anything_changes(params, words):

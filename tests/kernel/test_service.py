@@ -38,6 +38,7 @@ def test_a_service_appears_changes_and_goes():
         "persistence_netmask": "255.255.255.255",
         "persistence_engine": "",
         "one_packet": False,
+        "real_servers": [],
     }
 
     done = four_steps("ipvs_service", address=VIP, port=80, scheduler="wrr")
@@ -111,6 +112,90 @@ def test_all_ports_as_one_service():
     assert table() == [f"-A -t {VIP}:0 -s wlc -p 60"]
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "flags", "saved_flags"),
+    [
+        ("sh", ["sh-port"], "sh-port"),
+        ("sh", ["flag-2", "flag-1"], "sh-fallback,sh-port"),
+        ("mh", ["mh-fallback", "mh-port"], "mh-fallback,mh-port"),
+        ("rr", ["flag-3"], "flag-3"),
+    ],
+)
+def test_scheduler_flags(scheduler, flags, saved_flags):
+    four_steps("ipvs_service", address=VIP, port=80, scheduler=scheduler, scheduler_flags=flags)
+    assert table() == [f"-A -t {VIP}:80 -s {scheduler} -b {saved_flags}"]
+    assert not service(scheduler_flags=flags[::-1])["changed"]
+    four_steps("ipvs_service", address=VIP, port=80, scheduler_flags=[])
+    assert table() == [f"-A -t {VIP}:80 -s {scheduler}"]
+
+
+def test_udp_with_everything():
+    four_steps(
+        "ipvs_service",
+        address=VIP,
+        port=5060,
+        protocol="udp",
+        scheduler="rr",
+        persistence_timeout=60,
+        persistence_engine="sip",
+        one_packet=True,
+    )
+    raw = raw_dump()[0][0]
+    assert raw["PE_NAME"] == "sip"
+    assert raw["FLAGS"]["flags"] & 0x5 == 0x5
+    four_steps(
+        "ipvs_service",
+        address=VIP,
+        port=5060,
+        protocol="udp",
+        persistence_engine="",
+        one_packet=False,
+    )
+    assert table() == [f"-A -u {VIP}:5060 -s rr -p 60"]
+
+
+def test_sctp():
+    four_steps("ipvs_service", address=VIP, port=80, protocol="sctp", scheduler="rr")
+    assert table() == [f"-A --sctp-service {VIP}:80 -s rr"]
+
+
+def test_marks_have_a_family_and_32_bits():
+    four_steps("ipvs_service", fwmark=10, scheduler="rr")
+    four_steps("ipvs_service", fwmark=10, family="ipv6", scheduler="wrr")
+    done = four_steps("ipvs_service", fwmark=2**32 - 1, scheduler="lc")
+    assert done["service"]["fwmark"] == 2**32 - 1
+    assert table() == ["-A -f -1 -s lc", "-A -f 10 -6 -s wrr", "-A -f 10 -s rr"]
+    four_steps("ipvs_service", fwmark=10, state="absent")
+    four_steps("ipvs_service", fwmark=2**32 - 1, state="absent")
+    assert table() == ["-A -f 10 -6 -s wrr"]
+
+
+def test_a_service_with_its_real_servers():
+    one, two = {"address": "10.97.0.1", "weight": 2}, {"address": "10.97.0.2", "weight": 0}
+    web = {"address": VIP, "port": 80, "scheduler": "wrr"}
+    done = four_steps("ipvs_service", **web, real_servers=[one, two])
+    assert table() == [
+        f"-A -t {VIP}:80 -s wrr",
+        f"-a -t {VIP}:80 -r 10.97.0.1:80 -m -w 2",
+        f"-a -t {VIP}:80 -r 10.97.0.2:80 -m -w 0",
+    ]
+    assert not service(**done["service"])["changed"], "what it returns are its options"
+    sh("ipvsadm", "-a", "-t", f"{VIP}:80", "-r", "10.97.0.3:80", "-m", "-w", "1")
+    assert not service(real_servers=[one])["changed"]
+    four_steps("ipvs_service", **web, real_servers=[one], real_servers_exact=True)
+    assert table() == [f"-A -t {VIP}:80 -s wrr", f"-a -t {VIP}:80 -r 10.97.0.1:80 -m -w 2"]
+    assert list(claims()["ipvs_real_server"]) == [f"tcp {VIP}:80 > 10.97.0.1:80"]
+
+
+def test_what_is_new_stands_before_what_is_old_goes():
+    """A real server that can't be added keeps the one that it was to replace."""
+    service(real_servers=[{"address": "10.97.0.1"}])
+    with pytest.raises(ModuleFailed, match=r"no unicast route to 10\.99\.0\.255"):
+        service(real_servers=[{"address": "10.99.0.255"}], real_servers_exact=True)
+    assert table() == [f"-A -t {VIP}:80 -s wlc", f"-a -t {VIP}:80 -r 10.97.0.1:80 -m -w 1"]
+    assert list(claims()["ipvs_real_server"]) == [f"tcp {VIP}:80 > 10.97.0.1:80"]
+
+
 def test_what_is_left_out_stays():
     """SET replaces the whole object; what the task does not name must be sent again."""
     sh(
@@ -147,6 +232,12 @@ def test_what_is_left_out_stays():
         ({"persistence_netmask": "24"}, "persistence_netmask=.*set persistence_timeout"),
         ({"persistence_timeout": 9, "persistence_netmask": "255.0.255.0"}, "255.0.255.0.*such as"),
         ({"owner": "../../etc/passwd"}, "owner="),
+        ({"fwmark": 0, "address": None, "port": None}, "fwmark=0"),
+        ({"fwmark": 7}, "goes not with fwmark.*either"),
+        ({"one_packet": True}, "one_packet=True.*UDP or a firewall mark"),
+        ({"persistence_engine": "sip", "persistence_timeout": 9}, "persistence_engine='sip'"),
+        ({"scheduler_flags": ["sh-port"]}, "choose scheduler sh"),
+        ({"real_servers": [{"address": "10.0.0.1", "weight": 1 << 16}]}, "weight=65536"),
     ],
 )
 def test_nonsense_is_refused_before_anything_changes(params, words):

@@ -21,7 +21,9 @@ from ansible_collections.lvs.cluster.plugins.module_utils.store import Store
 
 @pytest.fixture
 def store(tmp_path):
-    return Store("web", str(tmp_path / "state"), str(tmp_path / "lock"), lock_seconds=0.1)
+    return Store(
+        "web", directory=str(tmp_path / "state"), lock=str(tmp_path / "lock"), lock_seconds=0.1
+    )
 
 
 FULL = (
@@ -58,7 +60,7 @@ def test_a_manifest_from_the_future():
 @pytest.mark.parametrize("owner", ["", "../x", "a b", ".hidden", "x" * 65])
 def test_refused_owners(owner, tmp_path):
     with pytest.raises(InvalidInput, match="owner="):
-        Store(owner, str(tmp_path))
+        Store(owner, directory=str(tmp_path))
 
 
 def test_saved_and_loaded(store):
@@ -86,7 +88,7 @@ def test_a_crash_while_saving_keeps_the_old_one(store, monkeypatch):
 
 
 def test_one_at_a_time(store, tmp_path):
-    other = Store("else", str(tmp_path), str(tmp_path / "lock"), lock_seconds=0.1)
+    other = Store("else", directory=str(tmp_path), lock=str(tmp_path / "lock"), lock_seconds=0.1)
     with store.locked(), pytest.raises(Interference, match="fuser"), other.locked():
         pass
     with other.locked():
@@ -107,3 +109,11 @@ def test_the_lock_goes_with_its_holder(store, tmp_path):
         raise RuntimeError
     with open(tmp_path / "lock", "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_nothing_is_remembered_of_what_is_not_persistent(store, tmp_path):
+    store.save(FULL)
+    passing = Store("web", directory=str(tmp_path / "state"), persistent=False)
+    assert passing.load() == Manifest("web")
+    passing.save(Manifest("web"))
+    assert store.load() == FULL

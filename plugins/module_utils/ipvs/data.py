@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import RealServerAttributes, RealServerKey, ServiceAttributes, ServiceKey
+from .model import RealServerAttributes, RealServerKey, Service, ServiceAttributes, ServiceKey
 from .plan import Operation, RealServerOperation
 
 
@@ -49,6 +49,21 @@ def real_server_attributes_data(attributes: RealServerAttributes) -> dict[str, A
         "tunnel_type": attributes.tunnel_type,
         "tunnel_port": attributes.tunnel_port,
         "tunnel_checksum": attributes.tunnel_checksum,
+    }
+
+
+def real_server_data(key: RealServerKey, attributes: RealServerAttributes) -> dict[str, Any]:
+    """A real server within its service."""
+    return {**real_server_key_data(key), **real_server_attributes_data(attributes)}
+
+
+def service_data(service: Service) -> dict[str, Any]:
+    """A service with its real servers, sorted by address."""
+    keys = sorted(service.real_servers, key=lambda key: key.sort_key)
+    return {
+        **service_key_data(service.key),
+        **service_attributes_data(service.attributes),
+        "real_servers": [real_server_data(key, service.real_servers[key]) for key in keys],
     }
 
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..errors import InvalidInput
 
@@ -56,6 +57,8 @@ FORWARDING_ALIASES: Mapping[str, str] = {
     "tunneling": "tun",
 }
 
+PERSISTENCE_ENGINES = ("sip",)
+
 TUNNEL_TYPES = ("ipip", "gue", "gre")
 TUNNEL_CHECKSUMS = ("none", "csum", "remcsum")
 
@@ -72,6 +75,8 @@ MAX_WEIGHT = 65535
 # ipvsadm's own limit (31 days). The kernel multiplies by HZ in 32 bits and wraps beyond 49 days.
 MAX_PERSISTENCE_TIMEOUT = 31 * 86400
 MAX_FWMARK = 2**32 - 1
+# ipvsadm reads a signed number.
+MAX_THRESHOLD = 2**31 - 1
 FULL_NETMASK: Mapping[str, str] = {IPV4: "255.255.255.255", IPV6: "128"}
 
 
@@ -357,38 +362,79 @@ def canonical_netmask(family: str, value: str | int, subject: str) -> str:
         ) from None
 
 
+# (is it wrong, option, value, what is wrong with it, what to do instead)
+_Rule = tuple[bool, str, Any, str, str]
+
+
+def _refuse_first(subject: str, rules: Iterable[_Rule]) -> None:
+    for wrong, option, value, problem, remedy in rules:
+        if wrong:
+            raise InvalidInput(subject, option, value, problem, remedy)
+
+
 def check_service(key: ServiceKey, attributes: ServiceAttributes) -> None:
     """Refuse a service that IPVS can't do, or would accept and then not do.
 
     :raises InvalidInput: with the first thing that is wrong.
     """
-    subject = f"service {key}"
-    if not key.fwmark and key.port == 0 and not attributes.persistence_timeout:
-        raise InvalidInput(
-            subject,
-            "port",
-            0,
-            "means all ports, which needs persistence to keep a client's connections together",
-            "set persistence_timeout, or name a port",
-        )
-    if not 0 <= attributes.persistence_timeout <= MAX_PERSISTENCE_TIMEOUT:
-        raise InvalidInput(
-            subject,
-            "persistence_timeout",
-            attributes.persistence_timeout,
-            "is no timeout that IPVS can keep",
-            f"give seconds from 1 to {MAX_PERSISTENCE_TIMEOUT} (31 days), or 0 for no persistence",
-        )
-    if not attributes.persistence_timeout:
-        netmask = attributes.persistence_netmask
-        if netmask != FULL_NETMASK[key.family]:
-            raise InvalidInput(
-                subject,
+    timeout = attributes.persistence_timeout
+    netmask = attributes.persistence_netmask
+    engine = attributes.persistence_engine
+    _refuse_first(
+        f"service {key}",
+        (
+            (
+                not key.fwmark and key.port == 0 and not timeout,
+                "port",
+                0,
+                "means all ports, which needs persistence to keep a client's connections together",
+                "set persistence_timeout, or name a port",
+            ),
+            (
+                not 0 <= timeout <= MAX_PERSISTENCE_TIMEOUT,
+                "persistence_timeout",
+                timeout,
+                "is no timeout that IPVS can keep",
+                f"give seconds from 1 to {MAX_PERSISTENCE_TIMEOUT} (31 days), "
+                "or 0 for no persistence",
+            ),
+            (
+                not timeout and netmask != FULL_NETMASK[key.family],
                 "persistence_netmask",
                 netmask,
                 "does nothing without persistence",
                 "set persistence_timeout too, or leave the mask out",
-            )
+            ),
+            (
+                bool(engine) and engine not in PERSISTENCE_ENGINES,
+                "persistence_engine",
+                engine,
+                "is no persistence engine of the kernel",
+                "choose " + " or ".join(PERSISTENCE_ENGINES) + ", or '' for none",
+            ),
+            (
+                bool(engine) and not timeout,
+                "persistence_engine",
+                engine,
+                "does nothing without persistence",
+                "set persistence_timeout too, or leave the engine out",
+            ),
+            (
+                engine == "sip" and not key.fwmark and key.protocol != "udp",
+                "persistence_engine",
+                engine,
+                f"reads SIP over UDP only, and the service is {key.protocol}",
+                "leave the engine out, or balance the UDP port",
+            ),
+            (
+                attributes.one_packet and not key.fwmark and key.protocol != "udp",
+                "one_packet",
+                True,
+                f"schedules each packet for itself, which would tear {key.protocol} apart",
+                "use it for UDP or a firewall mark only",
+            ),
+        ),
+    )
 
 
 def check_real_server(
@@ -398,28 +444,90 @@ def check_real_server(
 
     :raises InvalidInput: with the first thing that is wrong.
     """
-    subject = f"real server {key} of service {service}"
-    if not 0 <= attributes.weight <= MAX_WEIGHT:
-        raise InvalidInput(
-            subject,
-            "weight",
-            attributes.weight,
-            "is not a weight",
-            f"give a number from 0 (no new connections) to {MAX_WEIGHT}",
-        )
-    if key.family != service.family and attributes.forwarding != "tun":
-        raise InvalidInput(
-            subject,
-            "address",
-            key.address,
-            "is of another address family than its service",
-            "give a real server of the service's family",
-        )
-    if key.port == 0 and service.port != 0 and attributes.forwarding == "nat":
-        raise InvalidInput(
-            subject,
-            "port",
-            0,
-            "would send the service's connections to port 0",
-            f"name the port the real server listens on, such as {service.port}",
-        )
+    method, tunnel = attributes.forwarding, attributes.tunnel_type
+    upper, lower = attributes.upper_threshold, attributes.lower_threshold
+    tunnelled = method == "tun"
+    _refuse_first(
+        f"real server {key} of service {service}",
+        (
+            (
+                not 0 <= attributes.weight <= MAX_WEIGHT,
+                "weight",
+                attributes.weight,
+                "is not a weight",
+                f"give a number from 0 (no new connections) to {MAX_WEIGHT}",
+            ),
+            (
+                key.family != service.family and not tunnelled,
+                "address",
+                key.address,
+                "is of another address family than its service",
+                "give a real server of the service's family, or forward by tun",
+            ),
+            (
+                method in ("dr", "tun") and key.port != service.port,
+                "port",
+                key.port,
+                f"differs from the service's, and {method} can't translate ports",
+                f"let the real server listen on {service.port}, or forward by nat"
+                if service.port
+                else "leave the port out: the service is of all ports",
+            ),
+            (
+                key.port == 0 and service.port != 0 and method == "nat",
+                "port",
+                0,
+                "would send the service's connections to port 0",
+                f"name the port the real server listens on, such as {service.port}",
+            ),
+            (
+                not 0 <= upper <= MAX_THRESHOLD,
+                "upper_threshold",
+                upper,
+                "is not a number of connections",
+                f"give a number up to {MAX_THRESHOLD}, or 0 for no limit",
+            ),
+            (
+                not 0 <= lower <= upper,
+                "lower_threshold",
+                lower,
+                f"is not between 0 and the upper threshold, {upper}",
+                "give an upper_threshold at least as large, or 0 for none",
+            ),
+            (
+                not tunnelled and (tunnel, attributes.tunnel_port) != ("ipip", 0),
+                "tunnel_type",
+                tunnel,
+                f"goes with forwarding tun only, and this is {method}",
+                "leave the tunnel's options out, or forward by tun",
+            ),
+            (
+                tunnel == "gue" and not 1 <= attributes.tunnel_port <= 65535,
+                "tunnel_port",
+                attributes.tunnel_port,
+                "is no port, and GUE travels in UDP",
+                "give the UDP port on which the real server decapsulates, such as 6080",
+            ),
+            (
+                tunnel != "gue" and attributes.tunnel_port != 0,
+                "tunnel_port",
+                attributes.tunnel_port,
+                f"means nothing to a tunnel of type {tunnel}",
+                "leave it out, or choose tunnel_type gue",
+            ),
+            (
+                tunnel == "ipip" and attributes.tunnel_checksum != "none",
+                "tunnel_checksum",
+                attributes.tunnel_checksum,
+                "has no place in IPIP",
+                "leave it out, or choose tunnel_type gue or gre",
+            ),
+            (
+                tunnel == "gre" and attributes.tunnel_checksum == "remcsum",
+                "tunnel_checksum",
+                "remcsum",
+                "is GUE's remote checksum, which GRE has not",
+                "choose csum or none",
+            ),
+        ),
+    )

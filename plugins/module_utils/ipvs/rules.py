@@ -74,11 +74,12 @@ def real_server_line(
         words += ["-x", str(attributes.upper_threshold)]
     if attributes.lower_threshold:
         words += ["-y", str(attributes.lower_threshold)]
-    if attributes.tunnel_type != "ipip":
-        words += ["--tun-type", attributes.tunnel_type]
-        if attributes.tunnel_port:
-            words += ["--tun-port", str(attributes.tunnel_port)]
-        checksum = attributes.tunnel_checksum
+    tunnel = (attributes.tunnel_type, attributes.tunnel_port, attributes.tunnel_checksum)
+    if tunnel != ("ipip", 0, "none"):
+        kind, port, checksum = tunnel
+        words += ["--tun-type", kind]
+        if port:
+            words += ["--tun-port", str(port)]
         words.append(_CHECKSUM_OPTION.get(checksum, f"({checksum})"))
     return " ".join(words)
 

@@ -10,33 +10,38 @@ service that is into the service that shall be; ``plan`` does the rest. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Union
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Union
 
 from ..errors import InvalidInput
+from . import options
 from .model import (
-    FULL_NETMASK,
     RealServerAttributes,
     RealServerKey,
     Service,
     ServiceAttributes,
     ServiceKey,
-    canonical_forwarding,
-    canonical_netmask,
     check_real_server,
     check_service,
 )
+from .options import Options
 
 
 @dataclass(frozen=True)
 class ServiceWish:
-    """A service that shall be there, or not; its real servers stay as they are."""
+    """A service that shall be there, or not.
+
+    :ivar options: what is said about it, as ``options`` has it.
+    :ivar real_servers: the options of each real server that shall be in it; None: nothing is said.
+    :ivar exact: whether other real servers than these shall go.
+    """
 
     service: ServiceKey
     present: bool = True
-    scheduler: str | None = None
-    persistence_timeout: int | None = None
-    persistence_netmask: str | None = None
+    options: Options = field(default_factory=dict)
+    real_servers: Sequence[Options] | None = None
+    exact: bool = False
 
     needs_service = False
 
@@ -48,20 +53,27 @@ class ServiceWish:
         if not self.present:
             return None
         base = current or Service(self.service, ServiceAttributes.default(self.service.family))
-        changes: dict[str, Any] = {}
-        if self.scheduler is not None:
-            changes["scheduler"] = self.scheduler
-        if self.persistence_timeout is not None:
-            changes["persistence_timeout"] = self.persistence_timeout
-            if self.persistence_timeout == 0:
-                changes["persistence_netmask"] = FULL_NETMASK[self.service.family]
-        if self.persistence_netmask is not None:
-            changes["persistence_netmask"] = canonical_netmask(
-                self.service.family, self.persistence_netmask, f"service {self.service}"
-            )
+        changes = options.service_changes(self.service, self.options, base.attributes)
         attributes = replace(base.attributes, **changes)
         check_service(self.service, attributes)
-        return base.with_attributes(attributes)
+        target = base.with_attributes(attributes)
+        wished = set()
+        for its_options in self.real_servers or ():
+            wish = RealServerWish.of(self.service, its_options)
+            if wish.real_server in wished:
+                raise InvalidInput(
+                    f"service {self.service}",
+                    "real_servers",
+                    str(wish.real_server),
+                    "stands there twice",
+                    "leave one of them out",
+                )
+            wished.add(wish.real_server)
+            target = wish.applied(target)
+        if self.exact and self.real_servers is not None:
+            for key in set(target.real_servers) - wished:
+                target = target.with_real_server(key, None)
+        return target
 
 
 @dataclass(frozen=True)
@@ -71,8 +83,16 @@ class RealServerWish:
     service: ServiceKey
     real_server: RealServerKey
     present: bool = True
-    forwarding: str | None = None
-    weight: int | None = None
+    options: Options = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, service: ServiceKey, its_options: Options, present: bool = True) -> RealServerWish:
+        """The wish that options make.
+
+        :raises InvalidInput: they name no real server that can be.
+        """
+        key = options.real_server_key(service, its_options)
+        return cls(service, key, present, its_options)
 
     @property
     def needs_service(self) -> bool:
@@ -96,15 +116,17 @@ class RealServerWish:
             return None
         if not self.present:
             return current.with_real_server(self.real_server, None)
-        changes: dict[str, Any] = {}
-        if self.forwarding is not None:
-            changes["forwarding"] = canonical_forwarding(self.forwarding)
-        if self.weight is not None:
-            changes["weight"] = self.weight
-        base = current.real_servers.get(self.real_server, RealServerAttributes())
-        attributes = replace(base, **changes)
+        return self.applied(current)
+
+    def applied(self, service: Service) -> Service:
+        """The service with this real server.
+
+        :raises InvalidInput: what results can't be.
+        """
+        base = service.real_servers.get(self.real_server, RealServerAttributes())
+        attributes = replace(base, **options.real_server_changes(self.options, base))
         check_real_server(self.service, self.real_server, attributes)
-        return current.with_real_server(self.real_server, attributes)
+        return service.with_real_server(self.real_server, attributes)
 
 
 Wish = Union[ServiceWish, RealServerWish]

@@ -21,14 +21,11 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     ServiceAttributes,
     ServiceKey,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import (
-    RealServerWish,
-    ServiceWish,
-)
 from ansible_collections.lvs.cluster.plugins.module_utils.manifest import Claim
 from ansible_collections.lvs.cluster.plugins.module_utils.store import Store
 
 from ..fake_kernel import FakeKernel
+from .wishes import real_server_wish, service_wish
 
 WEB = ServiceKey.at("tcp", "170.210.122.104", 80)
 ONE = RealServerKey.at("192.168.0.107", 80)
@@ -38,7 +35,7 @@ STANDING = Service(WEB, RR, {ONE: RealServerAttributes()})
 
 @pytest.fixture
 def store(tmp_path):
-    return Store("default", str(tmp_path / "state"), str(tmp_path / "lock"))
+    return Store("default", directory=str(tmp_path / "state"), lock=str(tmp_path / "lock"))
 
 
 def go(wish, kernel, store, check_mode=False):
@@ -48,12 +45,12 @@ def go(wish, kernel, store, check_mode=False):
 @pytest.mark.parametrize(
     ("wish", "standing"),
     [
-        (ServiceWish(WEB, scheduler="rr"), []),
-        (ServiceWish(WEB, scheduler="wrr"), [STANDING]),
-        (ServiceWish(WEB, present=False), [STANDING]),
-        (RealServerWish(WEB, ONE), [Service(WEB, RR)]),
-        (RealServerWish(WEB, ONE, weight=0), [STANDING]),
-        (RealServerWish(WEB, ONE, present=False), [STANDING]),
+        (service_wish(WEB, scheduler="rr"), []),
+        (service_wish(WEB, scheduler="wrr"), [STANDING]),
+        (service_wish(WEB, present=False), [STANDING]),
+        (real_server_wish(WEB, ONE), [Service(WEB, RR)]),
+        (real_server_wish(WEB, ONE, weight=0), [STANDING]),
+        (real_server_wish(WEB, ONE, present=False), [STANDING]),
     ],
 )
 def test_check_then_change_then_nothing(wish, standing, store, tmp_path):
@@ -75,30 +72,30 @@ def test_check_then_change_then_nothing(wish, standing, store, tmp_path):
 
 def test_check_mode_does_not_load_ipvs(store):
     kernel = FakeKernel(loaded=False)
-    assert go(ServiceWish(WEB), kernel, store, check_mode=True).plan
+    assert go(service_wish(WEB), kernel, store, check_mode=True).plan
     assert not kernel.loaded
 
 
 def test_nothing_to_remove_is_no_reason_to_load_ipvs(store):
     kernel = FakeKernel(loaded=False)
-    assert not go(ServiceWish(WEB, present=False), kernel, store).plan
-    assert not go(RealServerWish(WEB, ONE, present=False), kernel, store).plan
+    assert not go(service_wish(WEB, present=False), kernel, store).plan
+    assert not go(real_server_wish(WEB, ONE, present=False), kernel, store).plan
     assert not kernel.loaded
 
 
 def test_bad_input_is_no_reason_to_load_ipvs(store):
     kernel = FakeKernel(loaded=False)
     with pytest.raises(InvalidInput):
-        go(ServiceWish(WEB, persistence_timeout=-1), kernel, store)
+        go(service_wish(WEB, persistence_timeout=-1), kernel, store)
     assert not kernel.loaded
 
 
 def test_check_mode_trusts_an_earlier_task_to_add_the_service(store):
     kernel = FakeKernel(loaded=False)
-    checked = go(RealServerWish(WEB, ONE), kernel, store, check_mode=True)
+    checked = go(real_server_wish(WEB, ONE), kernel, store, check_mode=True)
     assert "earlier task" in checked.warnings[0]
     kernel = FakeKernel(Service(WEB, RR))
-    assert go(RealServerWish(WEB, ONE), kernel, store).plan == checked.plan
+    assert go(real_server_wish(WEB, ONE), kernel, store).plan == checked.plan
 
 
 def test_what_we_make_is_claimed_before_it_is_made(store):
@@ -108,30 +105,30 @@ def test_what_we_make_is_claimed_before_it_is_made(store):
         claims.append(store.load().claim("ipvs_service", str(WEB)))
         return 0
 
-    go(ServiceWish(WEB), FakeKernel(refuse=look), store)
+    go(service_wish(WEB), FakeKernel(refuse=look), store)
     assert claims == [Claim(found=None)]
 
 
 def test_what_we_found_is_remembered(store):
     kernel = FakeKernel(STANDING)
-    go(ServiceWish(WEB, scheduler="wrr"), kernel, store)
-    go(ServiceWish(WEB, scheduler="lc"), kernel, store)
+    go(service_wish(WEB, scheduler="wrr"), kernel, store)
+    go(service_wish(WEB, scheduler="lc"), kernel, store)
     claim = store.load().claim("ipvs_service", str(WEB))
     assert claim.found["scheduler"] == "rr"
     assert store.load().claim("ipvs_real_server", f"{WEB} > {ONE}") is None
 
 
 def test_what_is_as_wished_is_not_claimed(store):
-    go(ServiceWish(WEB, scheduler="rr"), FakeKernel(STANDING), store)
+    go(service_wish(WEB, scheduler="rr"), FakeKernel(STANDING), store)
     assert not store.load().claims
 
 
 def test_what_is_gone_is_not_claimed(store, tmp_path):
     kernel = FakeKernel()
-    go(ServiceWish(WEB), kernel, store)
-    go(RealServerWish(WEB, ONE), kernel, store)
+    go(service_wish(WEB), kernel, store)
+    go(real_server_wish(WEB, ONE), kernel, store)
     assert len(store.load().claims) == 2
-    go(ServiceWish(WEB, present=False), kernel, store)
+    go(service_wish(WEB, present=False), kernel, store)
     assert not store.load().claims
     assert list((tmp_path / "state").iterdir()) == []
 
@@ -140,17 +137,17 @@ def test_what_is_gone_is_not_claimed(store, tmp_path):
 def test_a_refusal_leaves_no_claim_and_a_sentence(number, store):
     kernel = FakeKernel(Service(WEB, RR), refuse=lambda operation: number)
     with pytest.raises(KernelRefusal, match=r"add real server 192\.168\.0\.107:80") as refusal:
-        go(RealServerWish(WEB, ONE), kernel, store)
+        go(real_server_wish(WEB, ONE), kernel, store)
     assert refusal.value.errno == number
     assert not store.load().claims
 
 
 def test_a_failed_removal_stays_ours(store):
     kernel = FakeKernel()
-    go(ServiceWish(WEB), kernel, store)
+    go(service_wish(WEB), kernel, store)
     kernel.refuse = lambda operation: errno.EBUSY
     with pytest.raises(KernelRefusal):
-        go(ServiceWish(WEB, present=False), kernel, store)
+        go(service_wish(WEB, present=False), kernel, store)
     assert store.load().claim("ipvs_service", str(WEB)) == Claim()
 
 
@@ -164,7 +161,7 @@ def test_a_change_in_between_is_seen(store):
             services[WEB] = STANDING
 
     kernel = FakeKernel(meddle=meddle)
-    done = go(ServiceWish(WEB, scheduler="wrr"), kernel, store)
+    done = go(service_wish(WEB, scheduler="wrr"), kernel, store)
     assert [operation.verb for operation in done.plan.operations] == ["edit"]
     assert done.service.real_servers == STANDING.real_servers
 
@@ -177,7 +174,7 @@ def test_a_table_that_never_holds_still(store):
 
     kernel = FakeKernel(meddle=meddle)
     with pytest.raises(Interference, match="keeps changing"):
-        go(ServiceWish(WEB, scheduler="wrr"), kernel, store)
+        go(service_wish(WEB, scheduler="wrr"), kernel, store)
     assert kernel.executed == []
 
 
@@ -189,4 +186,4 @@ def test_a_change_that_does_not_last(store):
 
     kernel.meddle = meddle
     with pytest.raises(Interference, match="undone a change"):
-        go(RealServerWish(WEB, ONE, weight=5), kernel, store)
+        go(real_server_wish(WEB, ONE, weight=5), kernel, store)

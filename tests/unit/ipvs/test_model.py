@@ -188,3 +188,82 @@ def test_words_of_ipvsadm():
         "nat",
         "?",
     ]
+
+
+UDP = ServiceKey.at("udp", "192.0.2.1", 53)
+MARK = ServiceKey.marked(10)
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "option"),
+    [
+        (WEB, {"one_packet": True}, "one_packet"),
+        (ServiceKey.at("sctp", "192.0.2.1", 80), {"one_packet": True}, "one_packet"),
+        (WEB, {"persistence_engine": "sip", "persistence_timeout": 9}, "persistence_engine"),
+        (UDP, {"persistence_engine": "sip"}, "persistence_engine"),
+        (UDP, {"persistence_engine": "dns", "persistence_timeout": 9}, "persistence_engine"),
+    ],
+)
+def test_refused_combinations_of_a_service(key, changes, option):
+    with pytest.raises(InvalidInput) as refusal:
+        check_service(key, attributes(key, **changes))
+    assert refusal.value.option == option
+
+
+@pytest.mark.parametrize("key", [UDP, MARK])
+def test_what_udp_and_marks_may(key):
+    check_service(
+        key, attributes(key, one_packet=True, persistence_engine="sip", persistence_timeout=9)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({"lower_threshold": 1}, "lower_threshold"),
+        ({"upper_threshold": 5, "lower_threshold": 6}, "lower_threshold"),
+        ({"upper_threshold": -1}, "upper_threshold"),
+        ({"upper_threshold": 2**31}, "upper_threshold"),
+        ({"tunnel_type": "gue", "tunnel_port": 6080}, "tunnel_type"),
+        ({"tunnel_port": 6080}, "tunnel_type"),
+        ({"forwarding": "tun", "tunnel_type": "gue"}, "tunnel_port"),
+        ({"forwarding": "tun", "tunnel_type": "gue", "tunnel_port": 65536}, "tunnel_port"),
+        ({"forwarding": "tun", "tunnel_type": "gre", "tunnel_port": 1}, "tunnel_port"),
+        ({"forwarding": "tun", "tunnel_port": 1}, "tunnel_port"),
+        ({"forwarding": "tun", "tunnel_checksum": "csum"}, "tunnel_checksum"),
+        (
+            {"forwarding": "tun", "tunnel_type": "gre", "tunnel_checksum": "remcsum"},
+            "tunnel_checksum",
+        ),
+    ],
+)
+def test_refused_combinations_of_a_real_server(changes, option):
+    with pytest.raises(InvalidInput) as refusal:
+        check_real_server(WEB, RealServerKey.at("192.0.2.7", 80), RealServerAttributes(**changes))
+    assert refusal.value.option == option
+
+
+@pytest.mark.parametrize(
+    "attributes_",
+    [
+        RealServerAttributes(upper_threshold=5, lower_threshold=5),
+        RealServerAttributes("tun", tunnel_type="gue", tunnel_port=1, tunnel_checksum="remcsum"),
+        RealServerAttributes("tun", tunnel_type="gre", tunnel_checksum="csum"),
+    ],
+)
+def test_what_a_real_server_may_be(attributes_):
+    check_real_server(WEB, RealServerKey.at("192.0.2.7", 80), attributes_)
+
+
+@pytest.mark.parametrize("method", ["dr", "tun"])
+@pytest.mark.parametrize(
+    ("service", "port", "remedy"),
+    [(WEB, 8080, "listen on 80"), (WEB, 0, "listen on 80"), (MARK, 80, "leave the port out")],
+)
+def test_only_nat_translates_ports(method, service, port, remedy):
+    key = RealServerKey.at("192.0.2.7", port)
+    with pytest.raises(InvalidInput, match=f"{method} can't translate ports.*{remedy}"):
+        check_real_server(service, key, RealServerAttributes(method))
+    check_real_server(
+        service, RealServerKey.at("192.0.2.7", service.port), RealServerAttributes(method)
+    )

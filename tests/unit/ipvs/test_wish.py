@@ -14,14 +14,12 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     ServiceAttributes,
     ServiceKey,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import (
-    RealServerWish,
-    ServiceWish,
-)
 
-WEB = ServiceKey.at("tcp", "170.210.122.104", 80)
-ONE = RealServerKey.at("192.168.0.107", 80)
-TWO = RealServerKey.at("192.168.0.108", 80)
+from .wishes import real_server_wish, service_wish
+
+SIP = ServiceKey.at("udp", "170.210.122.104", 5060)
+ONE = RealServerKey.at("192.168.0.107", 5060)
+TWO = RealServerKey.at("192.168.0.108", 5060)
 FULL = ServiceAttributes(
     "sh",
     "255.255.255.0",
@@ -31,18 +29,19 @@ FULL = ServiceAttributes(
     scheduler_flags=frozenset({"flag-1"}),
 )
 ODD = RealServerAttributes("tun", 7, 90, 80, "gue", 6080, "csum")
-STANDING = Service(WEB, FULL, {ONE: ODD, TWO: ODD})
+NO_TUNNEL = {"tunnel_type": "ipip", "tunnel_port": 0, "tunnel_checksum": "none"}
+STANDING = Service(SIP, FULL, {ONE: ODD, TWO: ODD})
 
 
 def test_a_new_service_has_defaults():
-    assert ServiceWish(WEB).target(None) == Service(
-        WEB, ServiceAttributes("wlc", "255.255.255.255")
+    assert service_wish(SIP).target(None) == Service(
+        SIP, ServiceAttributes("wlc", "255.255.255.255")
     )
 
 
 def test_what_is_left_out_stays():
-    assert ServiceWish(WEB).target(STANDING) == STANDING
-    assert RealServerWish(WEB, ONE).target(STANDING) == STANDING
+    assert service_wish(SIP).target(STANDING) == STANDING
+    assert real_server_wish(SIP, ONE).target(STANDING) == STANDING
 
 
 @pytest.mark.parametrize(
@@ -51,54 +50,129 @@ def test_what_is_left_out_stays():
         ({"scheduler": "rr"}, {"scheduler": "rr"}),
         ({"persistence_timeout": 9}, {"persistence_timeout": 9}),
         ({"persistence_netmask": "16"}, {"persistence_netmask": "255.255.0.0"}),
+        ({"persistence_engine": ""}, {"persistence_engine": ""}),
+        ({"one_packet": False}, {"one_packet": False}),
+        ({"scheduler_flags": []}, {"scheduler_flags": frozenset()}),
+        (
+            {"scheduler_flags": ["sh-port", "sh-fallback"]},
+            {"scheduler_flags": frozenset({"flag-1", "flag-2"})},
+        ),
+        (
+            {"scheduler": "mh", "scheduler_flags": ["mh-port"]},
+            {"scheduler": "mh", "scheduler_flags": frozenset({"flag-2"})},
+        ),
         (
             {"persistence_timeout": 0},
-            {"persistence_timeout": 0, "persistence_netmask": "255.255.255.255"},
+            {
+                "persistence_timeout": 0,
+                "persistence_netmask": "255.255.255.255",
+                "persistence_engine": "",
+            },
         ),
     ],
 )
 def test_only_what_is_given_changes(wish, changed):
-    target = ServiceWish(WEB, **wish).target(STANDING)
+    target = service_wish(SIP, **wish).target(STANDING)
     assert vars(target.attributes) == {**vars(FULL), **changed}
     assert target.real_servers == STANDING.real_servers
 
 
 def test_a_mask_needs_persistence():
     with pytest.raises(InvalidInput, match="persistence_timeout"):
-        ServiceWish(WEB, persistence_netmask="24").target(None)
+        service_wish(SIP, persistence_netmask="24").target(None)
     with pytest.raises(InvalidInput, match="persistence_timeout"):
-        ServiceWish(WEB, persistence_timeout=0, persistence_netmask="24").target(STANDING)
+        service_wish(SIP, persistence_timeout=0, persistence_netmask="24").target(STANDING)
 
 
 def test_weight_zero_is_a_value():
-    drained = RealServerWish(WEB, ONE, weight=0).target(STANDING)
+    drained = real_server_wish(SIP, ONE, weight=0).target(STANDING)
     assert drained.real_servers[ONE].weight == 0
-    assert RealServerWish(WEB, ONE, forwarding="nat").target(drained).real_servers[ONE].weight == 0
-    assert RealServerWish(WEB, ONE, weight=0).target(Service(WEB, FULL)).real_servers == {
+    assert (
+        real_server_wish(SIP, ONE, forwarding="nat").target(drained).real_servers[ONE].weight == 0
+    )
+    assert real_server_wish(SIP, ONE, weight=0).target(Service(SIP, FULL)).real_servers == {
         ONE: RealServerAttributes(weight=0)
     }
 
 
 def test_an_edit_keeps_thresholds_and_tunnel():
-    edited = RealServerWish(WEB, ONE, weight=8).target(STANDING)
+    edited = real_server_wish(SIP, ONE, weight=8).target(STANDING)
     assert vars(edited.real_servers[ONE]) == {**vars(ODD), "weight": 8}
     assert edited.real_servers[TWO] == ODD
 
 
+@pytest.mark.parametrize(
+    ("wish", "changed"),
+    [
+        ({"upper_threshold": 95}, {"upper_threshold": 95}),
+        ({"lower_threshold": 0}, {"lower_threshold": 0}),
+        ({"tunnel_port": 1}, {"tunnel_port": 1}),
+        ({"tunnel_checksum": "remcsum"}, {"tunnel_checksum": "remcsum"}),
+        # What belongs to a tunnel, or to its type, ends with it.
+        ({"forwarding": "gate"}, {"forwarding": "dr", **NO_TUNNEL}),
+        ({"forwarding": "nat"}, {"forwarding": "nat", **NO_TUNNEL}),
+        ({"tunnel_type": "ipip"}, NO_TUNNEL),
+        ({"tunnel_type": "gre"}, {**NO_TUNNEL, "tunnel_type": "gre"}),
+        ({"tunnel_type": "gue"}, {}),
+    ],
+)
+def test_only_what_is_given_changes_in_a_real_server(wish, changed):
+    target = real_server_wish(SIP, ONE, **wish).target(STANDING)
+    assert vars(target.real_servers[ONE]) == {**vars(ODD), **changed}
+
+
+def test_a_flag_of_another_scheduler():
+    with pytest.raises(InvalidInput, match="choose scheduler mh"):
+        service_wish(SIP, scheduler_flags=["mh-port"]).target(STANDING)
+    with pytest.raises(InvalidInput, match="choose scheduler sh"):
+        service_wish(SIP, scheduler="rr", scheduler_flags=["sh-port"]).target(STANDING)
+
+
+THREE = {"address": "192.168.0.109", "weight": 0}
+
+
+def test_real_servers_come_with_their_service():
+    target = service_wish(SIP, real_servers=[THREE]).target(None)
+    assert target.real_servers == {
+        RealServerKey.at("192.168.0.109", 5060): RealServerAttributes(weight=0)
+    }
+    kept = service_wish(SIP, real_servers=[THREE]).target(STANDING)
+    assert len(kept.real_servers) == 3
+    assert kept.real_servers[ONE] == ODD
+
+
+def test_exactly_these_real_servers():
+    known = {"address": "192.168.0.107"}
+    target = service_wish(SIP, real_servers=[known, THREE], exact=True).target(STANDING)
+    assert [str(key) for key in target.real_servers] == ["192.168.0.107:5060", "192.168.0.109:5060"]
+    assert target.real_servers[ONE] == ODD
+    assert service_wish(SIP, real_servers=[], exact=True).target(STANDING).real_servers == {}
+    assert service_wish(SIP, exact=True).target(STANDING) == STANDING
+
+
+def test_a_real_server_that_stands_twice():
+    twice = [
+        {"address": "2001:db8::1", "forwarding": "tun"},
+        {"address": "2001:DB8::0:1", "forwarding": "tun"},
+    ]
+    with pytest.raises(InvalidInput, match=r"\[2001:db8::1\]:5060.*twice"):
+        service_wish(SIP, real_servers=twice).target(None)
+
+
 def test_words_of_ipvsadm():
     assert (
-        RealServerWish(WEB, ONE, forwarding="masq").target(STANDING).real_servers[ONE].forwarding
+        real_server_wish(SIP, ONE, forwarding="masq").target(STANDING).real_servers[ONE].forwarding
         == "nat"
     )
 
 
 def test_absence():
-    assert ServiceWish(WEB, present=False).target(STANDING) is None
-    assert ServiceWish(WEB, present=False).target(None) is None
-    assert RealServerWish(WEB, ONE, present=False).target(STANDING).real_servers == {TWO: ODD}
-    assert RealServerWish(WEB, ONE, present=False).target(None) is None
+    assert service_wish(SIP, present=False).target(STANDING) is None
+    assert service_wish(SIP, present=False).target(None) is None
+    assert real_server_wish(SIP, ONE, present=False).target(STANDING).real_servers == {TWO: ODD}
+    assert real_server_wish(SIP, ONE, present=False).target(None) is None
 
 
 def test_a_real_server_needs_its_service():
-    with pytest.raises(InvalidInput, match=r"192\.168\.0\.107:80.*add it with"):
-        RealServerWish(WEB, ONE).target(None)
+    with pytest.raises(InvalidInput, match=r"192\.168\.0\.107:5060.*add it with"):
+        real_server_wish(SIP, ONE).target(None)

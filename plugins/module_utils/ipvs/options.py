@@ -1,0 +1,165 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How services and real servers are written down: options of modules to the model.
+
+Every front door (the single-object modules, whole tables) takes the same options with the same names,
+so their argument specs and what they mean stand here, once. An option that is None was left out. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidInput
+from .model import (
+    FORWARDING_ALIASES,
+    FORWARDING_METHODS,
+    FULL_NETMASK,
+    IPV4,
+    IPV6,
+    PERSISTENCE_ENGINES,
+    PROTOCOLS,
+    SCHEDULER_FLAG_ALIASES,
+    SCHEDULER_FLAGS,
+    SCHEDULERS,
+    TUNNEL_CHECKSUMS,
+    TUNNEL_TYPES,
+    RealServerAttributes,
+    RealServerKey,
+    ServiceAttributes,
+    ServiceKey,
+    canonical_forwarding,
+    canonical_netmask,
+)
+
+Options = Mapping[str, Any]
+
+SERVICE_KEY_SPEC: Options = {
+    "address": {"type": "str"},
+    "port": {"type": "int"},
+    "protocol": {"type": "str", "choices": list(PROTOCOLS)},
+    "fwmark": {"type": "int"},
+    "family": {"type": "str", "choices": [IPV4, IPV6]},
+}
+SERVICE_ATTRIBUTES_SPEC: Options = {
+    "scheduler": {"type": "str", "choices": list(SCHEDULERS)},
+    "scheduler_flags": {
+        "type": "list",
+        "elements": "str",
+        "choices": [*SCHEDULER_FLAGS, *SCHEDULER_FLAG_ALIASES],
+    },
+    "persistence_timeout": {"type": "int"},
+    "persistence_netmask": {"type": "str"},
+    "persistence_engine": {"type": "str", "choices": ["", *PERSISTENCE_ENGINES]},
+    "one_packet": {"type": "bool"},
+}
+REAL_SERVER_KEY_SPEC: Options = {
+    "address": {"type": "str", "required": True},
+    "port": {"type": "int"},
+}
+REAL_SERVER_ATTRIBUTES_SPEC: Options = {
+    "forwarding": {"type": "str", "choices": [*FORWARDING_METHODS, *FORWARDING_ALIASES]},
+    "weight": {"type": "int"},
+    "upper_threshold": {"type": "int"},
+    "lower_threshold": {"type": "int"},
+    "tunnel_type": {"type": "str", "choices": list(TUNNEL_TYPES)},
+    "tunnel_port": {"type": "int"},
+    "tunnel_checksum": {"type": "str", "choices": list(TUNNEL_CHECKSUMS)},
+}
+
+
+def service_key(options: Options) -> ServiceKey:
+    """Which service the options name: an address with its port, or a firewall mark.
+
+    :raises InvalidInput: both, neither, half of one, or one that can't be.
+    """
+    address, port, fwmark = (options.get(name) for name in ("address", "port", "fwmark"))
+    if fwmark is not None:
+        subject = f"service fwmark {fwmark}"
+    else:
+        subject = "service" if address is None else f"service {address}:{port}"
+    remedy = "name a service either by address and port, or by fwmark"
+    if fwmark is not None:
+        for name in ("address", "port", "protocol"):
+            if options.get(name) is not None:
+                raise InvalidInput(subject, name, options[name], "goes not with fwmark", remedy)
+        return ServiceKey.marked(fwmark, options.get("family") or IPV4)
+    for name in ("address", "port"):
+        if options.get(name) is None:
+            raise InvalidInput(subject, name, None, "is missing", remedy)
+    key = ServiceKey.at(options.get("protocol") or "tcp", options["address"], options["port"])
+    if options.get("family") not in (None, key.family):
+        raise InvalidInput(
+            subject,
+            "family",
+            options["family"],
+            f"contradicts the address, which is {key.family}",
+            "leave it out; only a firewall mark needs it",
+        )
+    return key
+
+
+def real_server_key(service: ServiceKey, options: Options) -> RealServerKey:
+    """Which real server the options name; its port is the service's where it is left out.
+
+    :raises InvalidInput: one that can't be.
+    """
+    port = options.get("port")
+    return RealServerKey.at(options["address"], service.port if port is None else port)
+
+
+def service_changes(service: ServiceKey, options: Options, current: ServiceAttributes) -> Options:
+    """What the options change about a service, as fields of ServiceAttributes.
+
+    What only makes sense with persistence ends with it.
+
+    :raises InvalidInput: a value that can't be.
+    """
+    changes = _given(options, SERVICE_ATTRIBUTES_SPEC)
+    subject = f"service {service}"
+    if "persistence_netmask" in changes:
+        changes["persistence_netmask"] = canonical_netmask(
+            service.family, changes["persistence_netmask"], subject
+        )
+    if changes.get("persistence_timeout") == 0:
+        changes.setdefault("persistence_netmask", FULL_NETMASK[service.family])
+        changes.setdefault("persistence_engine", "")
+    if "scheduler_flags" in changes:
+        scheduler = changes.get("scheduler", current.scheduler)
+        for flag in changes["scheduler_flags"]:
+            if flag in SCHEDULER_FLAG_ALIASES and not flag.startswith(f"{scheduler}-"):
+                raise InvalidInput(
+                    subject,
+                    "scheduler_flags",
+                    flag,
+                    f"is a flag of another scheduler than {scheduler}",
+                    f"choose scheduler {flag.partition('-')[0]}, or leave the flag out",
+                )
+        changes["scheduler_flags"] = frozenset(
+            SCHEDULER_FLAG_ALIASES.get(flag, flag) for flag in changes["scheduler_flags"]
+        )
+    return changes
+
+
+def real_server_changes(options: Options, current: RealServerAttributes) -> Options:
+    """What the options change about a real server, as fields of RealServerAttributes.
+
+    What only makes sense with a tunnel, or with a tunnel of this type, ends with it.
+    """
+    changes = _given(options, REAL_SERVER_ATTRIBUTES_SPEC)
+    if "forwarding" in changes:
+        changes["forwarding"] = canonical_forwarding(changes["forwarding"])
+    ended = changes.get("forwarding", current.forwarding) != "tun"
+    if ended:
+        changes.setdefault("tunnel_type", "ipip")
+    if changes.get("tunnel_type", current.tunnel_type) != current.tunnel_type:
+        changes.setdefault("tunnel_port", 0)
+        changes.setdefault("tunnel_checksum", "none")
+    return changes
+
+
+def _given(options: Options, spec: Options) -> dict[str, Any]:
+    return {name: options[name] for name in spec if options.get(name) is not None}
