@@ -19,11 +19,17 @@ options:
     type: str
     choices: [present, absent]
     default: present
+"""
+
+    OWNER = r"""
+options:
   owner:
     description:
       - In whose name the object is kept.
       - Each owner has a manifest on the host, C(/var/lib/lvs.cluster/<owner>.json), that says which
         objects it made, and what stood there before. Several owners can work on one host side by side.
+      - M(lvs.cluster.ipvs_table) removes what its owner made and its description no longer holds. So let single tasks
+        beside it have another owner.
     type: str
     default: default
 notes:

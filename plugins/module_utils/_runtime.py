@@ -13,16 +13,15 @@ from typing import Any, Callable, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from . import netns
-from .errors import LvsError
+from .errors import LvsError, Refused
 from .ipvs import data, netlink
-from .ipvs.converge import Outcome, converge
-from .ipvs.wish import Wish
+from .ipvs.converge import Outcome, Request, converge
 from .manifest import DEFAULT_OWNER
 from .store import Store
 
-STATE_OPTIONS: Mapping[str, Any] = {
+OWNER_OPTION: Mapping[str, Any] = {"owner": {"type": "str", "default": DEFAULT_OWNER}}
+STATE_OPTION: Mapping[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "owner": {"type": "str", "default": DEFAULT_OWNER},
 }
 NETNS_OPTION: Mapping[str, Any] = {"netns": {"type": "str"}}
 
@@ -31,6 +30,12 @@ def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
     """Do the work and leave with its result, or with one sentence that says which host can't and why."""
     try:
         result = work()
+    except Refused as error:
+        module.fail_json(
+            msg=f"{platform.node()}: {error}",
+            changed=bool(error.done),
+            errors=[str(refusal) for refusal in error.refusals],
+        )
     except LvsError as error:
         module.fail_json(msg=f"{platform.node()}: {error}")
     except OSError as error:
@@ -39,12 +44,14 @@ def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
     raise AssertionError("exit_json does not return")
 
 
-def converge_ipvs(module: AnsibleModule, wish: Wish) -> Outcome:
-    """Make an IPVS wish true on this host, or in check mode find out what that would take."""
+def converge_ipvs(module: AnsibleModule, request: Request) -> Outcome:
+    """Make true on this host what is asked of its IPVS, or in check mode find out what that takes."""
     store = Store(module.params["owner"], persistent=not module.params["netns"])
     if module.params["netns"]:
         netns.enter(module.params["netns"])
-    outcome = converge(wish, netlink.Client, netlink.is_loaded, store, check_mode=module.check_mode)
+    outcome = converge(
+        request, netlink.Client, netlink.is_loaded, store, check_mode=module.check_mode
+    )
     for warning in outcome.warnings:
         module.warn(warning)
     return outcome

@@ -10,6 +10,7 @@ which value, what is wrong, what to do. Only ``_runtime`` turns them into Ansibl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -54,6 +55,26 @@ class KernelRefusal(LvsError):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{subject}: {problem}; {remedy}.")
+
+
+class Refused(LvsError):
+    """The kernel refused a part of a change; the rest has been carried out.
+
+    :param refusals: what, and why.
+    :param done: how many operations have been carried out.
+    :param skipped: how many removals were left for later, because what was to come before them failed.
+    """
+
+    def __init__(self, refusals: Sequence[KernelRefusal], done: int, skipped: int) -> None:
+        self.refusals = refusals
+        self.done = done
+        self.skipped = skipped
+        text = " ".join(str(refusal) for refusal in refusals)
+        if done or skipped or len(refusals) > 1:
+            text += f" {done} other operations have been carried out"
+            text += f", and {skipped} removals wait for these" if skipped else ""
+            text += "; when this is mended, run again."
+        super().__init__(text)
 
 
 class Unavailable(LvsError):

@@ -17,6 +17,7 @@ description:
   - Talks to the kernel over generic netlink. The director needs neither C(ipvsadm) nor a Python library.
 extends_documentation_fragment:
   - lvs.cluster.lvs
+  - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.netns
   - lvs.cluster.lvs.attributes
 options:
@@ -179,6 +180,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import OneService
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import RealServerWish
 
 
@@ -188,7 +190,8 @@ def argument_spec():
         **options.REAL_SERVER_KEY_SPEC,
         **options.REAL_SERVER_ATTRIBUTES_SPEC,
         **_runtime.NETNS_OPTION,
-        **_runtime.STATE_OPTIONS,
+        **_runtime.OWNER_OPTION,
+        **_runtime.STATE_OPTION,
     }
 
 
@@ -196,8 +199,9 @@ def work(module):
     params = module.params
     service = options.service_key(params["service"])
     wish = RealServerWish.of(service, params, present=params["state"] == "present")
-    outcome = _runtime.converge_ipvs(module, wish)
-    attributes = outcome.service and outcome.service.real_servers.get(wish.real_server)
+    outcome = _runtime.converge_ipvs(module, OneService(wish))
+    its_service = outcome.table.get(service)
+    attributes = its_service and its_service.real_servers.get(wish.real_server)
     result = attributes and data.real_server_data(wish.real_server, attributes)
     return {**_runtime.ipvs_result(outcome), "real_server": result}
 

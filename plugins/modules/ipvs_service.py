@@ -18,6 +18,7 @@ description:
   - Talks to the kernel over generic netlink. The director needs neither C(ipvsadm) nor a Python library.
 extends_documentation_fragment:
   - lvs.cluster.lvs
+  - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.netns
   - lvs.cluster.lvs.attributes
 options:
@@ -238,6 +239,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import OneService
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import ServiceWish
 
 
@@ -245,14 +247,11 @@ def argument_spec():
     return {
         **options.SERVICE_KEY_SPEC,
         **options.SERVICE_ATTRIBUTES_SPEC,
-        "real_servers": {
-            "type": "list",
-            "elements": "dict",
-            "options": {**options.REAL_SERVER_KEY_SPEC, **options.REAL_SERVER_ATTRIBUTES_SPEC},
-        },
+        "real_servers": options.REAL_SERVERS_SPEC,
         "real_servers_exact": {"type": "bool", "default": False},
         **_runtime.NETNS_OPTION,
-        **_runtime.STATE_OPTIONS,
+        **_runtime.OWNER_OPTION,
+        **_runtime.STATE_OPTION,
     }
 
 
@@ -265,9 +264,10 @@ def work(module):
         real_servers=params["real_servers"],
         exact=params["real_servers_exact"],
     )
-    outcome = _runtime.converge_ipvs(module, wish)
-    service = outcome.service and data.service_data(outcome.service)
-    return {**_runtime.ipvs_result(outcome), "service": service}
+    outcome = _runtime.converge_ipvs(module, OneService(wish))
+    service = outcome.table.get(wish.service)
+    result = service and data.service_data(service)
+    return {**_runtime.ipvs_result(outcome), "service": result}
 
 
 def main():

@@ -10,6 +10,6 @@ import os
 
 from hypothesis import settings
 
-settings.register_profile("same", derandomize=True, deadline=None, max_examples=200)
-settings.register_profile("random", deadline=None, max_examples=2000)
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=100)
+settings.register_profile("random", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("LVS_HYPOTHESIS", "same"))

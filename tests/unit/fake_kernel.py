@@ -68,6 +68,10 @@ class FakeKernel:
         self.meddle(self.services)
         return self.services.get(key)
 
+    def table(self):
+        self.meddle(self.services)
+        return dict(self.services)
+
     def execute(self, operations):
         failures = []
         for operation in operations:

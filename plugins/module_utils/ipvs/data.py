@@ -9,6 +9,7 @@ The names are those of the modules' options, so that what a module returns can b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .model import RealServerAttributes, RealServerKey, Service, ServiceAttributes, ServiceKey
@@ -32,6 +33,11 @@ def service_attributes_data(attributes: ServiceAttributes) -> dict[str, Any]:
         "persistence_engine": attributes.persistence_engine,
         "one_packet": attributes.one_packet,
     }
+
+
+def service_attributes_of(found: Mapping[str, Any]) -> ServiceAttributes:
+    """The reverse of ``service_attributes_data``."""
+    return ServiceAttributes(**{**found, "scheduler_flags": frozenset(found["scheduler_flags"])})
 
 
 def real_server_key_data(key: RealServerKey) -> dict[str, Any]:
@@ -65,6 +71,11 @@ def service_data(service: Service) -> dict[str, Any]:
         **service_attributes_data(service.attributes),
         "real_servers": [real_server_data(key, service.real_servers[key]) for key in keys],
     }
+
+
+def real_server_attributes_of(found: Mapping[str, Any]) -> RealServerAttributes:
+    """The reverse of ``real_server_attributes_data``."""
+    return RealServerAttributes(**found)
 
 
 def operation_data(operation: Operation) -> dict[str, Any]:

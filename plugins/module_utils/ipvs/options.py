@@ -69,6 +69,11 @@ REAL_SERVER_ATTRIBUTES_SPEC: Options = {
     "tunnel_port": {"type": "int"},
     "tunnel_checksum": {"type": "str", "choices": list(TUNNEL_CHECKSUMS)},
 }
+REAL_SERVERS_SPEC: Options = {
+    "type": "list",
+    "elements": "dict",
+    "options": {**REAL_SERVER_KEY_SPEC, **REAL_SERVER_ATTRIBUTES_SPEC},
+}
 
 
 def service_key(options: Options) -> ServiceKey:

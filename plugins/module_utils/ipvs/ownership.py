@@ -15,7 +15,7 @@ from typing import Any
 
 from ..manifest import Claim, Manifest
 from . import data
-from .model import ServiceAttributes
+from .model import RealServerKey, ServiceAttributes, ServiceKey
 from .plan import ADD, DELETE, Operation, Plan, RealServerOperation
 
 SERVICE = "ipvs_service"
@@ -24,10 +24,15 @@ REAL_SERVER = "ipvs_real_server"
 _IN = " > "
 
 
+def real_server_name(service: ServiceKey, real_server: RealServerKey) -> str:
+    """What a real server is called in the manifest."""
+    return f"{service}{_IN}{real_server}"
+
+
 def object_of(operation: Operation) -> tuple[str, str]:
     """(kind, name) of what an operation is about, as the manifest has them."""
     if isinstance(operation, RealServerOperation):
-        return REAL_SERVER, f"{operation.service}{_IN}{operation.real_server}"
+        return REAL_SERVER, real_server_name(operation.service, operation.real_server)
     return SERVICE, str(operation.service)
 
 

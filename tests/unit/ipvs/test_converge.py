@@ -11,9 +11,9 @@ import pytest
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import (
     Interference,
     InvalidInput,
-    KernelRefusal,
+    Refused,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import converge
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import OneService, converge
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     RealServerAttributes,
     RealServerKey,
@@ -39,7 +39,7 @@ def store(tmp_path):
 
 
 def go(wish, kernel, store, check_mode=False):
-    return converge(wish, kernel.connect, kernel.is_loaded, store, check_mode)
+    return converge(OneService(wish), kernel.connect, kernel.is_loaded, store, check_mode)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_check_then_change_then_nothing(wish, standing, store, tmp_path):
     done = go(wish, kernel, store)
     assert done.plan
     assert done == checked
-    assert kernel.services.get(WEB) == done.service
+    assert kernel.services.get(WEB) == done.table.get(WEB)
 
     kernel.executed.clear()
     assert not go(wish, kernel, store).plan
@@ -136,9 +136,9 @@ def test_what_is_gone_is_not_claimed(store, tmp_path):
 @pytest.mark.parametrize("number", [errno.EEXIST, errno.EINVAL, errno.ENOENT, errno.EPERM, 255])
 def test_a_refusal_leaves_no_claim_and_a_sentence(number, store):
     kernel = FakeKernel(Service(WEB, RR), refuse=lambda operation: number)
-    with pytest.raises(KernelRefusal, match=r"add real server 192\.168\.0\.107:80") as refusal:
+    with pytest.raises(Refused, match=r"add real server 192\.168\.0\.107:80") as refusal:
         go(real_server_wish(WEB, ONE), kernel, store)
-    assert refusal.value.errno == number
+    assert [found.errno for found in refusal.value.refusals] == [number]
     assert not store.load().claims
 
 
@@ -146,7 +146,7 @@ def test_a_failed_removal_stays_ours(store):
     kernel = FakeKernel()
     go(service_wish(WEB), kernel, store)
     kernel.refuse = lambda operation: errno.EBUSY
-    with pytest.raises(KernelRefusal):
+    with pytest.raises(Refused):
         go(service_wish(WEB, present=False), kernel, store)
     assert store.load().claim("ipvs_service", str(WEB)) == Claim()
 
@@ -163,7 +163,7 @@ def test_a_change_in_between_is_seen(store):
     kernel = FakeKernel(meddle=meddle)
     done = go(service_wish(WEB, scheduler="wrr"), kernel, store)
     assert [operation.verb for operation in done.plan.operations] == ["edit"]
-    assert done.service.real_servers == STANDING.real_servers
+    assert done.table[WEB].real_servers == STANDING.real_servers
 
 
 def test_a_table_that_never_holds_still(store):
