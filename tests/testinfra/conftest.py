@@ -49,6 +49,7 @@ def client(machine):
 
 @pytest.fixture(scope="session")
 def records():
-    """What every run of a playbook on the machines has changed, in order."""
+    """What every run of a playbook of ours on the machines has changed, in order."""
     files = sorted(pathlib.Path(os.environ["LVS_RECORDS"]).iterdir())
-    return [json.loads(file.read_text()) for file in files]
+    found = [json.loads(file.read_text()) for file in files]
+    return [record for record in found if record["playbook"] != "prepare.yml"]

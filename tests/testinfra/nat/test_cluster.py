@@ -36,7 +36,9 @@ def test_both_real_servers_have_worked(director, client):
     def connections():
         time.sleep(3)  # the kernel adds its counters up every two seconds
         lines = director.check_output("ipvsadm -Ln --stats --exact").splitlines()
-        return [int(line.split()[2]) for line in lines if line.strip().startswith("-> 192")]
+        return [
+            int(line.split()[2]) for line in lines if line.strip().startswith("-> 192.168.0.10")
+        ]
 
     before = connections()
     for _time in range(4):
