@@ -38,6 +38,8 @@ def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
         )
     except LvsError as error:
         module.fail_json(msg=f"{platform.node()}: {error}")
+    except PermissionError as error:
+        module.fail_json(msg=f"{platform.node()}: {error}; run the task as root (become: true).")
     except OSError as error:
         module.fail_json(msg=f"{platform.node()}: the operating system refused: {error}.")
     module.exit_json(**result)

@@ -271,7 +271,11 @@ def work(module):
 
 
 def main():
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=argument_spec(),
+        required_if=[("real_servers_exact", True, ("real_servers",))],
+        supports_check_mode=True,
+    )
     _runtime.run(module, lambda: work(module))
 
 

@@ -70,12 +70,17 @@ def test_a_kernel_without_ipvs_is_explained():
     assert claims() == {}
 
 
-def test_who_may_not_is_told_how():
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{}, {"directory": "/tmp/unprivileged", "lock": "/tmp/unprivileged.lock"}],
+    ids=["refused by the file system", "refused by IPVS"],
+)
+def test_who_may_not_is_told_how(elsewhere):
     script = (
         "import json, os, sys; from tests.kernel.harness import run_module, ModuleFailed\n"
         "from ansible_collections.lvs.cluster.plugins.module_utils import store\n"
         "defaults = store.Store.__init__.__kwdefaults__; os.setuid(65534)\n"
-        "defaults.update(directory='/tmp/unprivileged', lock='/tmp/unprivileged.lock')\n"
+        f"defaults.update({elsewhere})\n"
         f"try: run_module('ipvs_service', address='{VIP}', port=80)\n"
         "except ModuleFailed as error: print(error)\n"
     )

@@ -234,6 +234,7 @@ def test_what_is_left_out_stays():
         ({"owner": "../../etc/passwd"}, "owner="),
         ({"fwmark": 0, "address": None, "port": None}, "fwmark=0"),
         ({"fwmark": 7}, "goes not with fwmark.*either"),
+        ({"real_servers_exact": True}, "missing: real_servers"),
         ({"one_packet": True}, "one_packet=True.*UDP or a firewall mark"),
         ({"persistence_engine": "sip", "persistence_timeout": 9}, "persistence_engine='sip'"),
         ({"scheduler_flags": ["sh-port"]}, "choose scheduler sh"),

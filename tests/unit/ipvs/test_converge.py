@@ -187,3 +187,43 @@ def test_a_change_that_does_not_last(store):
     kernel.meddle = meddle
     with pytest.raises(Interference, match="undone a change"):
         go(real_server_wish(WEB, ONE, weight=5), kernel, store)
+
+
+def test_the_lock_is_held_while_the_kernel_works(store, tmp_path):
+    other = Store("x", directory=str(tmp_path), lock=str(tmp_path / "lock"), lock_seconds=0)
+    seen = []
+
+    def try_to_lock(_operation):
+        for read_only in (False, True):
+            with pytest.raises(Interference), other.locked(read_only):
+                pass
+        seen.append(True)
+        return 0
+
+    go(service_wish(WEB), FakeKernel(refuse=try_to_lock), store)
+    assert seen == [True]
+    with other.locked():
+        pass
+
+
+def test_a_service_that_is_missing_is_assumed_in_check_mode_only(store):
+    with pytest.raises(InvalidInput, match="add it with"):
+        go(real_server_wish(WEB, ONE), FakeKernel(), store)
+    gone = go(real_server_wish(WEB, ONE, present=False), FakeKernel(), store, check_mode=True)
+    assert not gone.plan
+    assert gone.warnings == ()
+
+
+def test_what_others_do_beside_is_no_interference(store):
+    """Only what we have changed has to be as planned afterwards."""
+    kernel = FakeKernel(STANDING)
+
+    def execute(operations):
+        kernel.services[WEB] = kernel.services[WEB].with_attributes(
+            ServiceAttributes("lc", "255.255.255.255")
+        )
+        return FakeKernel.execute(kernel, operations)
+
+    kernel.execute = execute
+    go(real_server_wish(WEB, ONE, weight=5), kernel, store)
+    assert kernel.services[WEB].real_servers[ONE].weight == 5

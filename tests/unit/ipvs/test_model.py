@@ -180,14 +180,21 @@ def test_port_zero_only_in_a_service_of_all_ports():
     check_real_server(ServiceKey.at("tcp", "192.0.2.9", 0), anywhere, RealServerAttributes())
 
 
-def test_words_of_ipvsadm():
-    assert [canonical_forwarding(word) for word in ("masq", "gate", "ipip", "nat", "?")] == [
-        "nat",
-        "dr",
-        "tun",
-        "nat",
-        "?",
-    ]
+@pytest.mark.parametrize(
+    ("word", "method"),
+    [
+        *((word, "nat") for word in ("nat", "masq", "masquerading")),
+        *((word, "dr") for word in ("dr", "gate", "gatewaying")),
+        *((word, "tun") for word in ("tun", "ipip", "tunneling")),
+        ("?", "?"),
+    ],
+)
+def test_words_of_ipvsadm(word, method):
+    assert canonical_forwarding(word) == method
+
+
+def test_white_space_around_an_address():
+    assert ServiceKey.at("tcp", " 192.0.2.1\n", 80) == ServiceKey.at("tcp", "192.0.2.1", 80)
 
 
 UDP = ServiceKey.at("udp", "192.0.2.1", 53)

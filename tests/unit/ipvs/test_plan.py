@@ -65,6 +65,15 @@ def test_removals_come_last(current, target):
     todo = plan(current, target)
     assert all(operation.verb != DELETE for operation in todo.changes)
     assert all(operation.verb == DELETE for operation in todo.removals)
+    assert todo.operations == todo.changes + todo.removals
+
+
+@given(tables, tables)
+def test_operations_are_in_the_order_of_their_addresses(current, target):
+    todo = plan(current, target)
+    for operations in (todo.changes, todo.removals):
+        keys = [operation.service.sort_key for operation in operations]
+        assert keys == sorted(keys)
 
 
 @given(tables, tables)

@@ -176,3 +176,13 @@ def test_absence():
 def test_a_real_server_needs_its_service():
     with pytest.raises(InvalidInput, match=r"192\.168\.0\.107:5060.*add it with"):
         real_server_wish(SIP, ONE).target(None)
+
+
+@pytest.mark.parametrize("weight", [-1, 65536])
+def test_nonsense_is_refused(weight):
+    with pytest.raises(InvalidInput, match="weight="):
+        real_server_wish(SIP, ONE, weight=weight).target(STANDING)
+    with pytest.raises(InvalidInput, match="weight="):
+        service_wish(SIP, real_servers=[{"address": "10.0.0.1", "weight": weight}]).target(None)
+    with pytest.raises(InvalidInput, match="persistence_timeout="):
+        service_wish(SIP, persistence_timeout=-1).target(None)
