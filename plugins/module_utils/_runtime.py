@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
 from . import netns
 from .errors import LvsError, Refused
+from .files import Change
 from .ipvs import data, netlink
 from .ipvs.converge import Outcome, Request, converge
 from .manifest import DEFAULT_OWNER
@@ -46,23 +47,37 @@ def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
     raise AssertionError("exit_json does not return")
 
 
-def converge_ipvs(module: AnsibleModule, request: Request) -> Outcome:
-    """Make true on this host what is asked of its IPVS, or in check mode find out what that takes."""
+def converge_ipvs(
+    module: AnsibleModule, request: Request, finish: Callable[[Outcome], None] | None = None
+) -> Outcome:
+    """Make true on this host what is asked of its IPVS, or in check mode find out what that takes.
+
+    :param finish: what else is to be done with the outcome, while the lock is held.
+    """
     store = Store(module.params["owner"], persistent=not module.params["netns"])
     if module.params["netns"]:
         netns.enter(module.params["netns"])
     outcome = converge(
-        request, netlink.Client, netlink.is_loaded, store, check_mode=module.check_mode
+        request,
+        netlink.Client,
+        netlink.is_loaded,
+        store,
+        module.check_mode,
+        finish or (lambda _outcome: None),
     )
     for warning in outcome.warnings:
         module.warn(warning)
     return outcome
 
 
-def ipvs_result(outcome: Outcome) -> dict[str, Any]:
-    """The part of a result that all IPVS modules have."""
+def ipvs_result(outcome: Outcome, written: Sequence[Change] = ()) -> dict[str, Any]:
+    """The part of a result that all IPVS modules have.
+
+    :param written: the files that have changed with it.
+    """
+    diff = outcome.plan.diff
     return {
-        "changed": bool(outcome.plan),
+        "changed": bool(outcome.plan or written),
         "operations": [data.operation_data(operation) for operation in outcome.plan.operations],
-        "diff": outcome.plan.diff,
+        "diff": [diff, *(change.diff for change in written)] if written else diff,
     }

@@ -100,6 +100,8 @@ class Store:
         if not manifest.claims:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
+            with contextlib.suppress(OSError):  # another owner's manifest is in it
+                os.rmdir(self._directory)
             return
         os.makedirs(self._directory, mode=0o755, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{self.owner}.", dir=self._directory)

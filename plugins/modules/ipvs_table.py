@@ -145,6 +145,22 @@ options:
       - Either a number, or a percentage (V(25%)) of the services and real servers that the table holds.
       - Left out, there is no limit.
     type: str
+  unprepared:
+    description:
+      - Addresses of real servers that may not be ready to work, such as those of machines that Ansible could not reach.
+      - Where such a real server is in the table it stays as it is; where it is not, it is not added.
+      - One that the description does not hold is removed all the same.
+    type: list
+    elements: str
+    default: []
+  at_boot:
+    description:
+      - Whether what O(services) or O(rules) describes is put back at boot, by a shell script in
+        C(/etc/lvs.cluster/boot.d) that needs neither Python nor this collection, but C(ipvsadm).
+      - The script gives the kernel what is missing, and fails if not all of it stands then. It can be run at any time.
+      - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is put back.
+    type: bool
+    default: false
 seealso:
   - module: lvs.cluster.ipvs_service
   - module: lvs.cluster.ipvs_real_server
@@ -180,6 +196,12 @@ EXAMPLES = r"""
     scope:
       addresses: [170.210.122.0/25]
 
+- name: Keep the table, also over a reboot, and add no machine that could not be prepared
+  lvs.cluster.ipvs_table:
+    services: "{{ web_services }}"
+    unprepared: [192.168.0.108]
+    at_boot: true
+
 - name: Remove all that earlier runs have made
   lvs.cluster.ipvs_table:
     services: []
@@ -191,6 +213,20 @@ services:
   returned: success
   type: list
   elements: dict
+held_back:
+  description: The real servers that were not added because they are unprepared.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    service:
+      description: What names the service.
+      type: dict
+      returned: always
+    real_server:
+      description: What names the real server.
+      type: dict
+      returned: always
 errors:
   description: A sentence for every part that the kernel has refused.
   returned: when it has refused some
@@ -221,9 +257,10 @@ operations:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, boot
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options, restore
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import WholeTable
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import canonical_address
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.parse import parse_rules
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.table import (
     PURGES,
@@ -255,6 +292,8 @@ def argument_spec():
             },
         },
         "max_removals": {"type": "str"},
+        "unprepared": {"type": "list", "elements": "str", "default": []},
+        "at_boot": {"type": "bool", "default": False},
         **_runtime.NETNS_OPTION,
         **_runtime.OWNER_OPTION,
     }
@@ -265,16 +304,45 @@ def work(module):
     services = params["services"] if params["rules"] is None else parse_rules(params["rules"])
     scope = params["scope"] or {"addresses": [], "fwmarks": []}
     limit = params["max_removals"]
-    request = WholeTable(
-        TableWish(desired_table(services), params["purge"], Scope.of(**scope)),
-        None if limit is None else Limit.of(limit),
+    wish = TableWish(
+        desired_table(services),
+        params["purge"],
+        Scope.of(**scope),
+        frozenset(
+            canonical_address(text, "the table", "unprepared")[1] for text in params["unprepared"]
+        ),
     )
-    outcome = _runtime.converge_ipvs(module, request)
+    if params["at_boot"]:
+        boot.require("ipvsadm")
+    written = []
+
+    def finish(outcome):
+        written.extend(keep_at_boot(module, wish.kept(outcome.table)))
+
+    request = WholeTable(wish, None if limit is None else Limit.of(limit))
+    outcome = _runtime.converge_ipvs(module, request, finish)
     keys = sorted(outcome.table, key=lambda key: key.sort_key)
     return {
-        **_runtime.ipvs_result(outcome),
+        **_runtime.ipvs_result(outcome, written),
         "services": [data.service_data(outcome.table[key]) for key in keys],
+        "held_back": [
+            {
+                "service": data.service_key_data(key),
+                "real_server": data.real_server_key_data(server),
+            }
+            for key, server in wish.held_back(outcome.table)
+        ],
     }
+
+
+def keep_at_boot(module, services):
+    if module.params["netns"]:
+        return []
+    owner, text = module.params["owner"], None
+    if module.params["at_boot"]:
+        body = restore.script_body(services)
+        text = body and boot.script(owner, "virtual services and real servers", body)
+    return boot.converge(boot.TABLE, owner, text, module.check_mode)
 
 
 def main():

@@ -23,7 +23,8 @@ from pathlib import Path
 from lab import Lab
 from lab.progress import Progress
 
-NAME = "test-kernel"
+# Another name lets two runs share one cache.
+NAME = os.environ.get("LVS_KERNEL_LAB", "test-kernel")
 NODE = "kernel"
 TARGET = "/opt/lvs"
 ROOT = Path(__file__).resolve().parents[2]

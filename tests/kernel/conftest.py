@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import pathlib
 import shutil
 
 import pytest
 
-from tests.kernel.harness import STATE, sh
+from tests.kernel.harness import STATE, our_files, sh
 from tests.kernel.network import Network
 
 
@@ -17,6 +18,8 @@ def _clean():
     sh("modprobe", "ip_vs")
     sh("ipvsadm", "--clear")
     shutil.rmtree(STATE, ignore_errors=True)
+    for path in our_files():
+        pathlib.Path(path).unlink()
 
 
 @pytest.fixture(scope="session")

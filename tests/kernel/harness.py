@@ -53,24 +53,41 @@ def run_module(name, check=False, **params):
     return result
 
 
-def four_steps(name, **params):
+def four_steps(name, look=None, **params):
     """Check mode reports it and changes nothing; applying does it; applying again changes nothing;
-    and check mode's diff is the real one. Returns what applying returned."""
-    before = saved()
+    and check mode's diff is the real one. Returns what applying returned.
+
+    :param look: reads what the module is about, independently of it; the IPVS table where it is None.
+    """
+    look = look or saved
+    before = look(), our_files()
     checked = run_module(name, check=True, **params)
-    assert saved() == before, "check mode changed the table"
+    assert (look(), our_files()) == before, "check mode changed something"
     done = run_module(name, **params)
     assert checked["changed"]
     assert done["changed"]
     assert done["diff"] == checked["diff"]
     assert done["operations"] == checked["operations"]
-    after = saved()
+    after = look(), our_files()
     again = run_module(name, **params)
     assert not again["changed"]
     assert again["operations"] == []
-    assert again["diff"]["before"] == again["diff"]["after"] == ""
-    assert saved() == after
+    shown = again["diff"] if isinstance(again["diff"], list) else [again["diff"]]
+    assert not any(part["before"] or part["after"] for part in shown)
+    assert (look(), our_files()) == after
     return done
+
+
+def our_files():
+    """Every file that bears our name, and what is in it: path to content, or to a link's target."""
+    found = {}
+    for folder in ("/etc", "/var/lib/lvs.cluster"):
+        for path in pathlib.Path(folder).rglob("*"):
+            if "lvs.cluster" in str(path) and (path.is_symlink() or path.is_file()):
+                found[str(path)] = (
+                    f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
+                )
+    return found
 
 
 def service(check=False, **params):

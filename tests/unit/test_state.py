@@ -70,7 +70,7 @@ def test_saved_and_loaded(store):
     assert stat.S_IMODE(os.stat(store.path).st_mode) == 0o644
     assert os.listdir(os.path.dirname(store.path)) == ["web.json"]
     store.save(Manifest("web"))
-    assert os.listdir(os.path.dirname(store.path)) == []
+    assert not os.path.exists(os.path.dirname(store.path)), "the folder stays"
     store.save(Manifest("web"))
 
 
@@ -117,3 +117,11 @@ def test_nothing_is_remembered_of_what_is_not_persistent(store, tmp_path):
     assert passing.load() == Manifest("web")
     passing.save(Manifest("web"))
     assert store.load() == FULL
+
+
+def test_the_folder_stays_for_another_owner(store, tmp_path):
+    other = Store("other", directory=str(tmp_path / "state"), lock=str(tmp_path / "lock"))
+    for each in (store, other):
+        each.save(FULL)
+    store.save(Manifest("web"))
+    assert os.listdir(tmp_path / "state") == ["other.json"]

@@ -134,30 +134,44 @@ def converge(
     loaded: Callable[[], bool],
     store: Store,
     check_mode: bool,
+    finish: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Outcome:
     """Make true what is asked for.
 
     :param connect: opens the kernel's IPVS, and by that loads it.
     :param loaded: tells whether that is needed; where it is not loaded, the table is empty, and
         neither a reader nor a deletion has a reason to load it.
+    :param finish: what else is to be done with the outcome before others may change the table.
     :raises LvsError: whatever stands in the way; an InvalidInput before anything is changed, Refused
         where the kernel has refused a part.
     """
     with store.locked(read_only=check_mode):
-        manifest = store.load()
-        if not loaded():
-            todo, target = _look(request, {}, manifest, check_mode)
-            if check_mode or not todo:
-                return _finish(todo, target, manifest, None if check_mode else store)
-        with connect() as ipvs:
-            todo, target = _settle(request, ipvs, manifest, check_mode)
-            if todo and not check_mode:
-                _carry_out(request, todo, target, ipvs, manifest, store)
-                return Outcome(todo, target.table, target.warnings)
-            return _finish(todo, target, manifest, None if check_mode else store)
+        outcome = _converged(request, connect, loaded, store, check_mode)
+        finish(outcome)
+        return outcome
 
 
-def _finish(todo: Plan, target: Target, manifest: Manifest, store: Store | None) -> Outcome:
+def _converged(
+    request: Request,
+    connect: Callable[[], AbstractContextManager[Ipvs]],
+    loaded: Callable[[], bool],
+    store: Store,
+    check_mode: bool,
+) -> Outcome:
+    manifest = store.load()
+    if not loaded():
+        todo, target = _look(request, {}, manifest, check_mode)
+        if check_mode or not todo:
+            return _unchanged(todo, target, manifest, None if check_mode else store)
+    with connect() as ipvs:
+        todo, target = _settle(request, ipvs, manifest, check_mode)
+        if todo and not check_mode:
+            _carry_out(request, todo, target, ipvs, manifest, store)
+            return Outcome(todo, target.table, target.warnings)
+        return _unchanged(todo, target, manifest, None if check_mode else store)
+
+
+def _unchanged(todo: Plan, target: Target, manifest: Manifest, store: Store | None) -> Outcome:
     """Where nothing is to be done, claims may be out of date all the same."""
     if store:
         _save(store, manifest, _without(manifest, target.released))

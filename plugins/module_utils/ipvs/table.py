@@ -83,11 +83,14 @@ class TableWish:
     """The services that shall be there, and what becomes of others.
 
     :ivar purge: one of PURGES.
+    :ivar unprepared: addresses of real servers that may not be ready to work: where they are in the
+        table they stay as they are, and where they are not, they are not added.
     """
 
     desired: Table
     purge: str = "owned"
     scope: Scope = field(default_factory=Scope)
+    unprepared: frozenset[str] = frozenset()
 
     def target(self, current: Table, manifest: Manifest) -> Target:
         """What the table shall become; what is somebody else's stays unless purged by scope or all."""
@@ -112,7 +115,8 @@ class TableWish:
                     f"real servers into it ({names}); remove those, or use purge=scope."
                 )
         for key, service in self.desired.items():
-            table.setdefault(key, service)
+            if key not in table:
+                table[key] = replace(service, real_servers=self._ready(service, None))
         if self.purge != "none":
             released |= self._stale(current, manifest)
         return Target(table, frozenset(released), tuple(warnings))
@@ -136,7 +140,41 @@ class TableWish:
                 servers[key] = attributes
             elif fate is not GOES:
                 servers[key] = data.real_server_attributes_of(fate)
-        return {**servers, **(wanted.real_servers if wanted else {})}
+        return {**servers, **(self._ready(wanted, service) if wanted else {})}
+
+    def _ready(
+        self, wanted: Service, current: Service | None
+    ) -> dict[RealServerKey, RealServerAttributes]:
+        """The wanted real servers, an unprepared one only as it stands already."""
+        standing = current.real_servers if current else {}
+        return {
+            key: standing[key] if key.address in self.unprepared else attributes
+            for key, attributes in wanted.real_servers.items()
+            if key.address not in self.unprepared or key in standing
+        }
+
+    def held_back(self, table: Table) -> list[tuple[ServiceKey, RealServerKey]]:
+        """What is wanted and unprepared, and so not in the table that results."""
+        return [
+            (key, server)
+            for key, service in self.desired.items()
+            for server in service.real_servers
+            if server not in table[key].real_servers
+        ]
+
+    def kept(self, table: Table) -> list[Service]:
+        """The wanted part of the table that results: what is to be put back at boot."""
+        return [
+            replace(
+                table[key],
+                real_servers={
+                    server: attributes
+                    for server, attributes in table[key].real_servers.items()
+                    if server in service.real_servers
+                },
+            )
+            for key, service in self.desired.items()
+        ]
 
     def _service(
         self, service: Service, manifest: Manifest, released: set[tuple[str, str]]

@@ -283,3 +283,48 @@ def test_the_claim_survives_what_it_found(store):
     go(kernel, store, table_of(Service(WEB, WRR, {ONE: NAT})))
     claim = store.load().claim("ipvs_service", str(WEB))
     assert claim == Claim(data.service_attributes_data(RR))
+
+
+UNPREPARED = frozenset({"10.0.0.2"})
+
+
+def servers_of(outcome, key=WEB):
+    return dict(outcome.table[key].real_servers)
+
+
+def test_an_unprepared_real_server_is_not_added(store):
+    kernel = FakeKernel()
+    desired = table_of(Service(WEB, RR, {ONE: NAT, TWO: NAT}))
+    outcome = go(kernel, store, desired, unprepared=UNPREPARED)
+    assert servers_of(outcome) == {ONE: NAT}
+    wish = TableWish(desired, unprepared=UNPREPARED)
+    assert wish.held_back(outcome.table) == [(WEB, TWO)]
+    assert wish.kept(outcome.table) == [Service(WEB, RR, {ONE: NAT})]
+    assert servers_of(go(kernel, store, desired)) == {ONE: NAT, TWO: NAT}
+
+
+def test_an_unprepared_real_server_in_the_table_stays_as_it_is(store):
+    kernel = FakeKernel()
+    go(kernel, store, table_of(Service(WEB, RR, {ONE: NAT, TWO: NAT})))
+    heavy = RealServerAttributes(weight=9)
+    desired = table_of(Service(WEB, RR, {ONE: heavy, TWO: heavy, THREE: NAT}))
+    outcome = go(kernel, store, desired, unprepared=UNPREPARED)
+    assert servers_of(outcome) == {ONE: heavy, TWO: NAT, THREE: NAT}
+    assert TableWish(desired, unprepared=UNPREPARED).held_back(outcome.table) == []
+
+
+def test_an_unprepared_real_server_that_is_not_wanted_goes(store):
+    kernel = FakeKernel()
+    go(kernel, store, table_of(Service(WEB, RR, {ONE: NAT, TWO: NAT})))
+    outcome = go(kernel, store, table_of(Service(WEB, RR, {ONE: NAT})), unprepared=UNPREPARED)
+    assert servers_of(outcome) == {ONE: NAT}
+
+
+def test_what_is_somebody_elses_is_not_kept_for_the_next_boot(store):
+    kernel = FakeKernel()
+    go(kernel, store, table_of(Service(WEB, RR, {TWO: NAT}), Service(TLS, RR)), purge="none")
+    store.save(Manifest("default"))
+    desired = table_of(Service(WEB, RR, {ONE: NAT}))
+    outcome = go(kernel, store, desired)
+    assert servers_of(outcome) == {ONE: NAT, TWO: NAT}
+    assert TableWish(desired).kept(outcome.table) == [Service(WEB, RR, {ONE: NAT})]
