@@ -61,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "topology",
         nargs="?",
-        default="nat",
-        help="a topology's name, or the path of its file (default: nat)",
+        default="quickstart",
+        help="a topology's name, or the path of its file (default: quickstart)",
     )
     up.add_argument(
         "--release",
@@ -165,7 +165,7 @@ def _name_option(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument(
         "--name",
         default=default,
-        help="the lab's name; default: $LVS_LAB_NAME, or the topology's name (nat)",
+        help="the lab's name; default: $LVS_LAB_NAME, or the topology's name (quickstart)",
     )
 
 
@@ -184,7 +184,7 @@ def _name(given: argparse.Namespace) -> str:
     if given.name:
         return str(given.name)
     names = lab_names()
-    return names[0] if len(names) == 1 else "nat"
+    return names[0] if len(names) == 1 else "quickstart"
 
 
 def _up(given: argparse.Namespace) -> int:

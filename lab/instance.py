@@ -71,7 +71,7 @@ class Lab:
     # Finding and making labs
 
     @classmethod
-    def open(cls, name: str = "nat") -> Lab:
+    def open(cls, name: str = "quickstart") -> Lab:
         """The running lab of that name."""
         lab = cls.find(name)
         if lab is None or not lab._state.get("ready"):
@@ -97,7 +97,7 @@ class Lab:
     @classmethod
     def up(
         cls,
-        topology: str = "nat",
+        topology: str = "quickstart",
         *,
         name: str | None = None,
         release: str = "bookworm",
@@ -441,7 +441,7 @@ def in_parallel(items: Iterable[Any], work: Callable[[Any, threading.Event], Non
 
 
 def _up_command(name: str) -> str:
-    return f"python -m lab --name {name} up" if name != "nat" else "python -m lab up"
+    return f"python -m lab --name {name} up" if name != "quickstart" else "python -m lab up"
 
 
 def _folder(name: str) -> Path:

@@ -36,6 +36,8 @@ def overlay(topology: Topology, node: NodeSpec, keys: Keys) -> dict[str, File | 
     }
     for number, nic in enumerate(node.nics, 1):
         files[f"etc/systemd/network/20-eth{number}.network"] = _text(_network(number, nic))
+    if node.router:
+        files["etc/sysctl.d/10-router.conf"] = _text(_ROUTER)
     for service in node.services:
         unit = service if "." in service else f"{service}.service"
         wanted = f"etc/systemd/system/multi-user.target.wants/{unit}"
@@ -54,11 +56,18 @@ LLDP=no
 """
 
 
+_ROUTER = """net.ipv4.ip_forward = 1
+net.ipv6.conf.all.forwarding = 1
+"""
+
+
 def _network(number: int, nic: Nic) -> str:
     lines = ["[Match]", f"Name=eth{number}", "", "[Network]"]
     lines += [f"Address={address}" for address in nic.addresses]
     lines += [f"Gateway={gateway}" for gateway in nic.gateways]
     lines += ["IPv6AcceptRA=no", "LLDP=no", "ConfigureWithoutCarrier=yes", ""]
+    for network, gateway in nic.routes:
+        lines += ["[Route]", f"Destination={network}", f"Gateway={gateway}", ""]
     return "\n".join(lines)
 
 

@@ -25,20 +25,22 @@ _UNIT = re.compile(r"[A-Za-z0-9@._-]+")
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
 class Nic:
-    """A network card: its segment, its addresses, perhaps the way out of its networks."""
+    """A network card: its segment, its addresses, the way out of its networks, other ways from there."""
 
     segment: str
     addresses: tuple[Interface, ...]
     gateways: tuple[Address, ...] = ()
+    routes: tuple[tuple[Network, Address], ...] = ()
 
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """One machine, as declared. ``number`` is its place in the file, from 1."""
+    """One machine, as declared. ``number`` is its place in the file, from 1; a router forwards."""
 
     name: str
     number: int
@@ -48,6 +50,7 @@ class NodeSpec:
     variables: Mapping[str, Any]
     memory: int
     cpus: int
+    router: bool = False
 
     @property
     def addresses(self) -> tuple[Interface, ...]:
@@ -57,6 +60,8 @@ class NodeSpec:
     def main_address(self) -> str | None:
         """The address that the other nodes know it by."""
         declared = self.variables.get("lvs_address")
+        if isinstance(declared, list):
+            return str(declared[0]) if declared else None
         if declared is not None:
             return str(declared)
         return str(self.addresses[0].ip) if self.addresses else None
@@ -128,7 +133,7 @@ _NAME_RULE = "use at most 20 lower-case letters, digits and hyphens, beginning w
 def _node(
     reader: _Reader, name: str, number: int, segments: tuple[str, ...], memory: int
 ) -> NodeSpec:
-    reader.only("nics", "groups", "services", "vars", "memory", "cpus")
+    reader.only("nics", "groups", "services", "vars", "memory", "cpus", "router")
     variables = reader.mapping("vars")
     for variable in variables:
         if not isinstance(variable, str) or not _GROUP.fullmatch(variable):
@@ -142,11 +147,12 @@ def _node(
         variables=variables,
         memory=reader.number("memory", memory, 128, 65536),
         cpus=reader.number("cpus", 1, 1, 64),
+        router=reader.truth("router"),
     )
 
 
 def _nic(reader: _Reader, segments: tuple[str, ...]) -> Nic:
-    reader.only("segment", "addresses", "gateway")
+    reader.only("segment", "addresses", "gateway", "routes")
     segment = reader.get("segment")
     if segment not in segments:
         known = ", ".join(segments) or "none"
@@ -156,7 +162,24 @@ def _nic(reader: _Reader, segments: tuple[str, ...]) -> Nic:
     addresses = tuple(_interface(reader, value) for value in reader.sequence("addresses"))
     value = reader.get("gateway")
     gateways = value if isinstance(value, list) else [] if value is None else [value]
-    return Nic(segment, addresses, tuple(_gateway(reader, g, addresses) for g in gateways))
+    return Nic(
+        segment,
+        addresses,
+        tuple(_gateway(reader, g, addresses) for g in gateways),
+        tuple(_route(reader, to, via, addresses) for to, via in reader.mapping("routes").items()),
+    )
+
+
+def _route(
+    reader: _Reader, to: object, via: object, addresses: tuple[Interface, ...]
+) -> tuple[Network, Address]:
+    try:
+        network = ipaddress.ip_network(str(to))
+    except ValueError:
+        raise reader.error(
+            f"the route to {to!r} is to no network; write one such as 192.168.1.0/24"
+        ) from None
+    return network, _gateway(reader, via, addresses)
 
 
 def _interface(reader: _Reader, value: object) -> Interface:
@@ -237,6 +260,12 @@ class _Reader:
             if words.count(word) > 1:
                 raise self.error(f"{word!r} stands twice in {key!r}; remove one")
         return tuple(words)
+
+    def truth(self, key: str) -> bool:
+        value = self._data.get(key, False)
+        if not isinstance(value, bool):
+            raise self.error(f"{key!r} is {value!r}; write true or false")
+        return value
 
     def number(self, key: str, default: int, least: int, most: int) -> int:
         value = self._data.get(key, default)

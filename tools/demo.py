@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demonstration: a director, two real servers and a client, out of examples/nat."""
+"""The demonstration: a director, two real servers and a client, out of examples/quickstart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tools.env import ROOT
 from tools.process import capture, run, say
 
 LAB = (sys.executable, "-m", "lab", "--name", "demo")
-EXAMPLE = ROOT / "examples" / "nat" / "inventory"
+EXAMPLE = ROOT / "examples" / "quickstart" / "inventory"
 PLAYBOOK = ROOT / "playbooks" / "site.yml"
 URL = "http://170.210.122.104/"
 REQUESTS = 6
@@ -69,7 +69,7 @@ def play(inventory: Path) -> dict[str, int]:
 def bring_up() -> Path:
     """The machines; the result is their inventory."""
     say("\n# Machines: a director, two real servers, a client. The first time takes minutes.")
-    if run([*LAB, "up", "nat"]):
+    if run([*LAB, "up", "quickstart"]):
         raise DemoError("the lab did not come up")
     inventory = cache() / "demo" / "machines.yml"
     inventory.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def show_answers() -> None:
 
 def up() -> None:
     inventory = bring_up()
-    say("\n# The description in examples/nat, applied")
+    say("\n# The description in examples/quickstart, applied")
     play(inventory)
     say("\n# Once more: nothing changes")
     again = play(inventory)

@@ -17,7 +17,7 @@ def empty_cache(monkeypatch, tmp_path):
 
 def test_status_of_a_lab_that_does_not_run(capsys):
     assert main(["status"]) == 3
-    assert "the lab nat is not running" in capsys.readouterr().out
+    assert "the lab quickstart is not running" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["--name", "mine", "status"], ["status", "--name", "mine"]])

@@ -16,7 +16,7 @@ from lab.topology import load_topology
 KEYS = Keys("ssh-ed25519 AAAA me\n", "PRIVATE\n", "ssh-ed25519 BBBB host\n")
 
 
-def files(node: str, topology: str = "nat"):
+def files(node: str, topology: str = "quickstart"):
     declared = load_topology(topology)
     return overlay(declared, declared.nodes[node], KEYS)
 
@@ -87,6 +87,19 @@ def test_the_network_has_every_address_and_the_gateway():
     ]
     assert not [line for line in director if line.startswith("Gateway=")]
     assert "Gateway=192.168.0.104" in text("rs1", "etc/systemd/network/20-eth1.network")
+
+
+def test_a_router_forwards_and_the_others_know_their_ways():
+    topology = load_topology("nat")
+
+    def content(node, path):
+        entry = overlay(topology, topology.nodes[node], KEYS).get(f"overlay/{path}")
+        return entry.content.decode() if isinstance(entry, File) else None
+
+    assert "net.ipv4.ip_forward = 1" in content("router", "etc/sysctl.d/10-router.conf")
+    assert content("director", "etc/sysctl.d/10-router.conf") is None
+    network = content("director", "etc/systemd/network/20-eth1.network")
+    assert "[Route]\nDestination=192.168.1.0/24\nGateway=192.168.0.110\n" in network
 
 
 def test_the_management_network_offers_no_way_out():

@@ -22,7 +22,7 @@ def made(topology):
 
 
 def test_hosts_are_reached_over_loopback():
-    assert made(load_topology("nat"))["hosts"]["rs1"] == {
+    assert made(load_topology("quickstart"))["hosts"]["rs1"] == {
         "ansible_host": "127.0.0.1",
         "ansible_port": 2203,
         "ansible_ssh_common_args": "-o HostKeyAlias=rs1",
@@ -31,7 +31,7 @@ def test_hosts_are_reached_over_loopback():
 
 
 def test_groups_hold_their_hosts():
-    groups = made(load_topology("nat"))["children"]
+    groups = made(load_topology("quickstart"))["children"]
     assert {name: sorted(group["hosts"]) for name, group in groups.items()} == {
         "lvs_clients": ["client"],
         "lvs_directors": ["director"],
@@ -40,7 +40,7 @@ def test_groups_hold_their_hosts():
 
 
 def test_the_login_is_roots():
-    assert made(load_topology("nat"))["vars"] == {
+    assert made(load_topology("quickstart"))["vars"] == {
         "ansible_connection": "ssh",
         "ansible_user": "root",
         "ansible_ssh_private_key_file": "/run/key",

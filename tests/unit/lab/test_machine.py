@@ -9,7 +9,7 @@ from lab.accel import Accelerator
 from lab.machine import Places, command, hardware
 from lab.topology import load_topology
 
-NODES = load_topology("nat").nodes
+NODES = load_topology("quickstart").nodes
 TCG = Accelerator("tcg")
 
 

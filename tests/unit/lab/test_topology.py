@@ -29,7 +29,7 @@ def test_every_shipped_topology_is_valid(path):
 
 
 def test_the_default_laboratory():
-    topology = load_topology("nat")
+    topology = load_topology("quickstart")
     assert {name: [str(a) for a in node.addresses] for name, node in topology.nodes.items()} == {
         "client": ["170.210.122.101/25"],
         "director": ["170.210.122.104/25", "192.168.0.104/25"],
@@ -40,6 +40,18 @@ def test_the_default_laboratory():
     assert topology.nodes["rs1"].services == ("nginx",)
     assert topology.nodes["director"].main_address == "192.168.0.104"
     assert topology.nodes["client"].main_address == "170.210.122.101"
+
+
+def test_a_router_and_the_way_to_it():
+    topology = load_topology("nat")
+    assert [name for name, node in topology.nodes.items() if node.router] == ["router"]
+    routes = topology.nodes["director"].nics[0].routes
+    assert [(str(to), str(via)) for to, via in routes] == [
+        ("192.168.1.0/24", "192.168.0.110"),
+        ("fd00:192:168:1::/64", "fd00:192:168::110"),
+    ]
+    # Of several addresses, the first is the one that the others know it by.
+    assert topology.nodes["rs3"].main_address == "192.168.1.109"
 
 
 def test_memory_is_the_files_then_the_nodes():
@@ -71,6 +83,15 @@ def test_ipv6_and_several_gateways():
             one_node("segment: lan, addresses: [192.168.0.1]"),
             ["node rs1", "'192.168.0.1'", "CIDR form", "such as 192.168.0.107/25"],
         ),
+        (
+            one_node("segment: lan, addresses: [10.9.0.1/24], routes: {10.8.0.1/24: 10.9.0.2}"),
+            ["node rs1", "'10.8.0.1/24'", "such as 192.168.1.0/24"],
+        ),
+        (
+            one_node("segment: lan, addresses: [10.9.0.1/24], routes: {10.8.0.0/24: 10.7.0.2}"),
+            ["node rs1", "the gateway 10.7.0.2", "none of the card's networks"],
+        ),
+        ("nodes:\n  a: {router: maybe}\n", ["node a", "'router' is 'maybe'", "true or false"]),
         (
             one_node("segment: lan, addresses: [192.168.0.300/25]"),
             ["node rs1", "'192.168.0.300/25'", "CIDR form"],
