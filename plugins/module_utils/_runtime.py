@@ -12,11 +12,12 @@ from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import netns
+from . import boot, netns
 from .errors import LvsError, Refused
 from .files import Change
 from .ipvs import data, netlink
 from .ipvs.converge import Outcome, Request, converge
+from .ipvs.settings import Kernel
 from .manifest import DEFAULT_OWNER
 from .store import Store
 
@@ -47,6 +48,51 @@ def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
     raise AssertionError("exit_json does not return")
 
 
+KERNEL = Kernel(netlink.Client, netlink.is_loaded)
+
+
+def enter(module: AnsibleModule) -> Store:
+    """The owner's store; in the network namespace that was asked for, if one was."""
+    store = Store(module.params["owner"], persistent=not module.params.get("netns"))
+    if module.params.get("netns"):
+        netns.enter(module.params["netns"])
+    return store
+
+
+def keep_at_boot(
+    module: AnsibleModule, kind: str, title: str, body: str | None, part: str = ""
+) -> list[Change]:
+    """Have commands run at boot, or (None) no more; what that changes. Nothing is kept for a namespace.
+
+    :param kind: as ``boot`` has them.
+    :param title: what the commands put back.
+    :param part: tells several scripts of one kind and owner apart.
+    """
+    if module.params.get("netns"):
+        return []
+    owner = module.params["owner"]
+    text = None if body is None else boot.script(owner, title, body)
+    return boot.converge(kind, f"{owner}-{part}" if part else owner, text, module.check_mode)
+
+
+def result(
+    operations: Sequence[Mapping[str, Any]],
+    diffs: Sequence[Mapping[str, Any]],
+    written: Sequence[Change] = (),
+    **more: Any,
+) -> dict[str, Any]:
+    """What a module returns: changed where anything was done, all diffs in a list.
+
+    :param written: files, whose diffs are added.
+    """
+    return {
+        "changed": bool(operations or diffs or written),
+        "operations": list(operations),
+        "diff": [*diffs, *(change.diff for change in written)],
+        **more,
+    }
+
+
 def converge_ipvs(
     module: AnsibleModule, request: Request, finish: Callable[[Outcome], None] | None = None
 ) -> Outcome:
@@ -54,9 +100,7 @@ def converge_ipvs(
 
     :param finish: what else is to be done with the outcome, while the lock is held.
     """
-    store = Store(module.params["owner"], persistent=not module.params["netns"])
-    if module.params["netns"]:
-        netns.enter(module.params["netns"])
+    store = enter(module)
     outcome = converge(
         request,
         netlink.Client,

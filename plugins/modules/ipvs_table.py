@@ -317,7 +317,9 @@ def work(module):
     written = []
 
     def finish(outcome):
-        written.extend(keep_at_boot(module, wish.kept(outcome.table)))
+        body = restore.script_body(wish.kept(outcome.table)) if params["at_boot"] else None
+        title = "virtual services and real servers"
+        written.extend(_runtime.keep_at_boot(module, boot.TABLE, title, body))
 
     request = WholeTable(wish, None if limit is None else Limit.of(limit))
     outcome = _runtime.converge_ipvs(module, request, finish)
@@ -333,16 +335,6 @@ def work(module):
             for key, server in wish.held_back(outcome.table)
         ],
     }
-
-
-def keep_at_boot(module, services):
-    if module.params["netns"]:
-        return []
-    owner, text = module.params["owner"], None
-    if module.params["at_boot"]:
-        body = restore.script_body(services)
-        text = body and boot.script(owner, "virtual services and real servers", body)
-    return boot.converge(boot.TABLE, owner, text, module.check_mode)
 
 
 def main():

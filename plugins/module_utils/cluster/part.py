@@ -28,14 +28,14 @@ def host_part(host: str, variables: Options, topology: Topology) -> dict[str, An
     """A host's part, as plain data.
 
     :param variables: the shared variables by their names without ``lvs_``, as the host has them.
-    :returns: ``errors`` and ``warnings``, sentences; ``director``, None where it is none: ``services`` as
-        ipvs_table takes them, ``forwarding`` and ``families`` that occur, ``accepted`` as iptables_masq
-        takes services, ``inside_networks``, ``addresses`` of each real server's host; ``real_server``,
-        None where it is none: ``forwarding`` methods by which it gets packets, ``gateway``, ``source``
-        and ``keep`` as lvs_route takes them.
+    :returns: ``state``, present or absent; ``errors`` and ``warnings``, sentences; ``director``, None where
+        it is none: ``services`` as ipvs_table takes them, ``forwarding`` and ``families`` that occur,
+        ``accepted`` as iptables_masq takes services, ``inside_networks``, ``addresses`` of each real
+        server's host; ``real_server``, None where it is none: ``forwarding`` methods by which it gets
+        packets, ``gateway``, ``source`` and ``keep`` as lvs_route takes them.
     """
-    absent = variables.get("state") == "absent"
-    description = Description() if absent else read(variables, topology)
+    state = variables.get("state") or "present"
+    description = Description() if state == "absent" else read(variables, topology)
     errors, warnings = list(description.errors), list(description.warnings)
     director = real_server = None
     if host in topology.directors:
@@ -47,6 +47,7 @@ def host_part(host: str, variables: Options, topology: Topology) -> dict[str, An
     for each in description.services:
         errors += [str(error) for error in _unprepared_methods(each)]
     return {
+        "state": state,
         "errors": errors,
         "warnings": warnings,
         "director": director,

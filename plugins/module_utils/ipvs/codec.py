@@ -17,6 +17,7 @@ import struct
 import sys
 from collections.abc import Mapping
 
+from .daemon import Daemon
 from .model import (
     FULL_NETMASK,
     IPV4,
@@ -27,6 +28,8 @@ from .model import (
     ServiceKey,
 )
 from .plan import ADD, DELETE, EDIT, Operation, ServiceOperation
+from .statistics import Counters, Info, RealServerStatistics
+from .timeouts import Timeouts
 
 FAMILY_NAME = b"IPVS\0"
 FAMILY_VERSION = 1
@@ -34,6 +37,9 @@ FAMILY_VERSION = 1
 # IPVS_CMD_*
 NEW_SERVICE, SET_SERVICE, DEL_SERVICE, GET_SERVICE = 1, 2, 3, 4
 NEW_DEST, SET_DEST, DEL_DEST, GET_DEST = 5, 6, 7, 8
+
+NEW_DAEMON, DEL_DAEMON, GET_DAEMON, SET_CONFIG, GET_CONFIG = 9, 10, 11, 12, 13
+GET_INFO = 15
 
 _COMMANDS: Mapping[tuple[bool, str], int] = {
     (True, ADD): NEW_SERVICE,
@@ -45,7 +51,16 @@ _COMMANDS: Mapping[tuple[bool, str], int] = {
 }
 
 # IPVS_CMD_ATTR_*
-_ATTR_SERVICE, _ATTR_DEST = 1, 2
+_ATTR_SERVICE, _ATTR_DEST, _ATTR_DAEMON = 1, 2, 3
+_ATTR_TIMEOUT_TCP, _ATTR_TIMEOUT_TCP_FIN, _ATTR_TIMEOUT_UDP = 4, 5, 6
+
+# IPVS_INFO_ATTR_*
+_INFO_VERSION, _INFO_CONN_TAB_SIZE = 1, 2
+
+# IPVS_DAEMON_ATTR_*
+_DAEMON_STATE, _DAEMON_MCAST_IFN, _DAEMON_SYNC_ID, _DAEMON_SYNC_MAXLEN = 1, 2, 3, 4
+_DAEMON_MCAST_GROUP, _DAEMON_MCAST_GROUP6, _DAEMON_MCAST_PORT, _DAEMON_MCAST_TTL = 5, 6, 7, 8
+_DAEMON_STATES: Mapping[str, int] = {"master": 1, "backup": 2}
 
 # IPVS_SVC_ATTR_*
 _SVC_AF, _SVC_PROTOCOL, _SVC_ADDR, _SVC_PORT, _SVC_FWMARK = 1, 2, 3, 4, 5
@@ -54,6 +69,12 @@ _SVC_SCHED_NAME, _SVC_FLAGS, _SVC_TIMEOUT, _SVC_NETMASK, _SVC_PE_NAME = 6, 7, 8,
 # IPVS_DEST_ATTR_*
 _DEST_ADDR, _DEST_PORT, _DEST_FWD_METHOD, _DEST_WEIGHT, _DEST_U_THRESH, _DEST_L_THRESH = range(1, 7)
 _DEST_ADDR_FAMILY, _DEST_TUN_TYPE, _DEST_TUN_PORT, _DEST_TUN_FLAGS = 11, 13, 14, 15
+_DEST_ACTIVE_CONNS, _DEST_INACT_CONNS, _DEST_PERSIST_CONNS = 7, 8, 9
+
+# Both have the same numbers for what was counted; kernels before 4.1 have the first only, of 32 bits.
+_STATS, _STATS64 = 10, 12
+# IPVS_STATS_ATTR_*: connections, packets in and out, bytes in and out; then their rates.
+_STATS_TOTAL, _STATS_RATES = (1, 2, 3, 4, 5), (6, 7, 8, 9, 10)
 
 _NESTED = 0x8000
 _TYPE_MASK = 0x3FFF
@@ -291,4 +312,98 @@ def unpack_real_server(
         tunnel_type=_name(_TUNNEL_TYPE_NAME, _unsigned(got.get(_DEST_TUN_TYPE, b"\0"))),
         tunnel_port=_port(got.get(_DEST_TUN_PORT, b"\0\0")),
         tunnel_checksum=_name(_TUNNEL_CHECKSUM_NAME, _unsigned(got.get(_DEST_TUN_FLAGS, b"\0\0"))),
+    )
+
+
+def unpack_service_statistics(payload: bytes) -> tuple[Counters, Counters]:
+    """(totals, rates) of a message of GET_SERVICE."""
+    return _counters(attributes_of(attributes_of(payload)[_ATTR_SERVICE]))
+
+
+def unpack_real_server_statistics(payload: bytes) -> RealServerStatistics:
+    """The same of a message of GET_DEST."""
+    got = attributes_of(attributes_of(payload)[_ATTR_DEST])
+    total, rates = _counters(got)
+    return RealServerStatistics(
+        active_connections=_unsigned(got[_DEST_ACTIVE_CONNS]),
+        inactive_connections=_unsigned(got[_DEST_INACT_CONNS]),
+        persistent_connections=_unsigned(got[_DEST_PERSIST_CONNS]),
+        total=total,
+        rates=rates,
+    )
+
+
+def _counters(nest: Attributes) -> tuple[Counters, Counters]:
+    got = attributes_of(nest.get(_STATS64) or nest.get(_STATS) or b"")
+    total, rates = (
+        Counters(*(_unsigned(got.get(number, b"")) for number in numbers))
+        for numbers in (_STATS_TOTAL, _STATS_RATES)
+    )
+    return total, rates
+
+
+def unpack_info(payload: bytes) -> Info:
+    """The answer to GET_INFO; the version is packed as KERNEL_VERSION packs it."""
+    got = attributes_of(payload)
+    version = _unsigned(got[_INFO_VERSION])
+    text = f"{version >> 16 & 0xFF}.{version >> 8 & 0xFF}.{version & 0xFF}"
+    return Info(text, _unsigned(got[_INFO_CONN_TAB_SIZE]))
+
+
+def unpack_timeouts(payload: bytes) -> Timeouts:
+    """The answer to GET_CONFIG."""
+    got = attributes_of(payload)
+    numbers = (_ATTR_TIMEOUT_TCP, _ATTR_TIMEOUT_TCP_FIN, _ATTR_TIMEOUT_UDP)
+    return Timeouts(*(_unsigned(got[number]) for number in numbers))
+
+
+def pack_timeouts(timeouts: Timeouts) -> bytes:
+    """The attributes of SET_CONFIG."""
+    return (
+        _u32(_ATTR_TIMEOUT_TCP, timeouts.tcp)
+        + _u32(_ATTR_TIMEOUT_TCP_FIN, timeouts.tcpfin)
+        + _u32(_ATTR_TIMEOUT_UDP, timeouts.udp)
+    )
+
+
+def pack_daemon(daemon: Daemon) -> bytes:
+    """The attributes of NEW_DAEMON and DEL_DAEMON."""
+    body = (
+        _u32(_DAEMON_STATE, _DAEMON_STATES[daemon.role])
+        + _text(_DAEMON_MCAST_IFN, daemon.interface)
+        + _u32(_DAEMON_SYNC_ID, daemon.syncid)
+    )
+    if daemon.maxlen:
+        body += _u16(_DAEMON_SYNC_MAXLEN, daemon.maxlen)
+    if ":" in daemon.group:
+        body += attribute(_DAEMON_MCAST_GROUP6, socket.inet_pton(socket.AF_INET6, daemon.group))
+    else:
+        body += attribute(_DAEMON_MCAST_GROUP, socket.inet_pton(socket.AF_INET, daemon.group))
+    body += _u16(_DAEMON_MCAST_PORT, daemon.port)
+    body += attribute(_DAEMON_MCAST_TTL, bytes([daemon.ttl]))
+    return attribute(_ATTR_DAEMON | _NESTED, body)
+
+
+def unpack_daemon(payload: bytes) -> Daemon | None:
+    """A message of GET_DAEMON; None where it holds no daemon."""
+    nest = attributes_of(payload).get(_ATTR_DAEMON)
+    if nest is None:
+        return None
+    got = attributes_of(nest)
+    roles = {number: role for role, number in _DAEMON_STATES.items()}
+    default = Daemon("master", "")
+    group = default.group
+    if _DAEMON_MCAST_GROUP6 in got:
+        group = socket.inet_ntop(socket.AF_INET6, got[_DAEMON_MCAST_GROUP6])
+    elif _DAEMON_MCAST_GROUP in got:
+        group = socket.inet_ntop(socket.AF_INET, got[_DAEMON_MCAST_GROUP])
+    port, ttl = got.get(_DAEMON_MCAST_PORT), got.get(_DAEMON_MCAST_TTL)
+    return Daemon(
+        role=_name(roles, _unsigned(got[_DAEMON_STATE])),
+        interface=_string(got[_DAEMON_MCAST_IFN]),
+        syncid=_unsigned(got[_DAEMON_SYNC_ID]),
+        maxlen=_unsigned(got.get(_DAEMON_SYNC_MAXLEN, b"")),
+        group=group,
+        port=_unsigned(port) if port else default.port,
+        ttl=_unsigned(ttl) if ttl else default.ttl,
     )

@@ -20,8 +20,11 @@ from types import TracebackType
 
 from ..errors import Unavailable
 from . import codec
+from .daemon import Daemon
 from .model import RealServerAttributes, RealServerKey, Service, ServiceAttributes, ServiceKey
 from .plan import Operation
+from .statistics import Counters, Info, RealServerStatistics, ServiceStatistics
+from .timeouts import Timeouts
 
 PROC_TABLE = "/proc/net/ip_vs"
 
@@ -116,6 +119,75 @@ class Client:
         for start in range(0, len(operations), BATCH):
             failures += self._execute_batch(operations[start : start + BATCH])
         return failures
+
+    def statistics(self) -> dict[ServiceKey, ServiceStatistics]:
+        """What was counted, of all services."""
+        found: dict[ServiceKey, tuple[Counters, Counters]] = {}
+        try:
+            for payload in self._ask(codec.GET_SERVICE, b"", dump=True):
+                unpacked = codec.unpack_service(payload)
+                if unpacked:
+                    found[unpacked[0]] = codec.unpack_service_statistics(payload)
+        except OSError as error:
+            raise self._denied(error) from error
+        result = {}
+        for key, (total, rates) in found.items():
+            servers: dict[RealServerKey, RealServerStatistics] = {}
+            for payload in self._ask(codec.GET_DEST, codec.pack_service_query(key), dump=True):
+                server = codec.unpack_real_server(payload, key)
+                if server:
+                    servers[server[0]] = codec.unpack_real_server_statistics(payload)
+            result[key] = ServiceStatistics(total, rates, servers)
+        return result
+
+    def info(self) -> Info:
+        """Version and size of the connection table."""
+        return codec.unpack_info(self._answer(codec.GET_INFO))
+
+    def timeouts(self) -> Timeouts:
+        """The timeouts in force."""
+        return codec.unpack_timeouts(self._answer(codec.GET_CONFIG))
+
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """:raises OSError: the kernel refuses."""
+        self._command(codec.SET_CONFIG, codec.pack_timeouts(timeouts))
+
+    def daemons(self) -> dict[str, Daemon]:
+        """The sync daemons that run: role to daemon."""
+        try:
+            found = [
+                codec.unpack_daemon(payload)
+                for payload in self._ask(codec.GET_DAEMON, b"", dump=True)
+            ]
+        except OSError as error:
+            raise self._denied(error) from error
+        return {daemon.role: daemon for daemon in found if daemon}
+
+    def start_daemon(self, daemon: Daemon) -> None:
+        """:raises OSError: the kernel refuses."""
+        self._command(codec.NEW_DAEMON, codec.pack_daemon(daemon))
+
+    def stop_daemon(self, daemon: Daemon) -> None:
+        """:raises OSError: the kernel refuses; ESRCH where it does not run."""
+        self._command(codec.DEL_DAEMON, codec.pack_daemon(daemon))
+
+    def _answer(self, command: int) -> bytes:
+        try:
+            for payload in self._ask(command, b""):
+                return payload
+        except OSError as error:
+            raise self._denied(error) from error
+        raise Unavailable("IPVS gave no answer; see the kernel's log ('dmesg | grep IPVS').")
+
+    def _command(self, command: int, body: bytes) -> None:
+        """Have something done, and wait until it is."""
+        self._socket.send(self._message(self._family, command, body, _NLM_F_ACK))
+        for kind, sequence, payload in self._receive():
+            if kind == _NLMSG_ERROR and sequence == self._sequence:
+                status = struct.unpack_from("=i", payload)[0]
+                if status:
+                    raise OSError(-status, os.strerror(-status))
+                return
 
     def _execute_batch(self, operations: Sequence[Operation]) -> list[Failure]:
         first = self._sequence + 1

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The sync daemons, which tell other directors of this one's connections: what one is, and its changes. Pure.
+
+Each network namespace can have two: a master, which sends, and a backup, which receives. A daemon can't be
+edited: a change stops it and starts it anew (``start_sync_thread`` in ``ip_vs_sync.c``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ..errors import InvalidInput
+
+ROLES = ("master", "backup")
+DEFAULT_GROUP, DEFAULT_PORT = "224.0.0.81", 8848
+# IFNAMSIZ, less the zero at its end.
+_MAX_NAME = 15
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One daemon. A maximal length of 0 stands for the interface's MTU, less headers.
+
+    :ivar group: the multicast group, IPv4 or IPv6.
+    """
+
+    role: str
+    interface: str
+    syncid: int = 0
+    maxlen: int = 0
+    group: str = DEFAULT_GROUP
+    port: int = DEFAULT_PORT
+    ttl: int = 1
+
+    def __str__(self) -> str:
+        """As ``ipvsadm`` is told to start it."""
+        text = (
+            f"--start-daemon {self.role} --mcast-interface {self.interface} --syncid {self.syncid}"
+        )
+        if self.maxlen:
+            text += f" --sync-maxlen {self.maxlen}"
+        return f"{text} --mcast-group {self.group} --mcast-port {self.port} --mcast-ttl {self.ttl}"
+
+
+def wanted(current: Daemon | None, role: str, options: dict[str, Any]) -> Daemon:
+    """The daemon that is asked for; what is left out stays as it is, or has its default.
+
+    :raises InvalidInput: one that can't be.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    subject = f"the sync daemon {role}"
+    if current is None and "interface" not in given:
+        raise InvalidInput(
+            subject,
+            "interface",
+            None,
+            "is missing, and no such daemon runs",
+            "name the interface on which the directors hear each other",
+        )
+    daemon = replace(current, **given) if current else Daemon(role, **given)
+    _check(subject, daemon)
+    group = str(ipaddress.ip_address(daemon.group))
+    # The kernel replaces a length of 0 by one that fits the interface.
+    return replace(daemon, group=group)
+
+
+def _check(subject: str, daemon: Daemon) -> None:
+    for name, least, most in (
+        ("syncid", 0, 255),
+        ("maxlen", 0, 65507),
+        ("port", 1, 65535),
+        ("ttl", 1, 255),
+    ):
+        value = getattr(daemon, name)
+        if not least <= value <= most:
+            raise InvalidInput(
+                subject, name, value, "is out of range", f"give a number from {least} to {most}"
+            )
+    name = daemon.interface
+    if not 1 <= len(name) <= _MAX_NAME or "/" in name or any(sign.isspace() for sign in name):
+        raise InvalidInput(
+            subject,
+            "interface",
+            name,
+            "is no interface's name",
+            "name one that 'ip link' shows",
+        )
+    try:
+        multicast = ipaddress.ip_address(daemon.group).is_multicast
+    except ValueError:
+        multicast = False
+    if not multicast:
+        raise InvalidInput(
+            subject,
+            "group",
+            daemon.group,
+            "is no multicast address",
+            f"give such as {DEFAULT_GROUP} or ff05::81",
+        )
+
+
+def same(current: Daemon | None, target: Daemon | None) -> bool:
+    """Whether nothing is to be done."""
+    if current is None or target is None:
+        return current is target
+    if target.maxlen == 0:
+        return replace(current, maxlen=0) == target
+    return current == target
+
+
+def data(daemon: Daemon) -> dict[str, Any]:
+    """As plain data."""
+    return asdict(daemon)
+
+
+def script_body(daemon: Daemon, maxlen: int | None) -> str:
+    """The command that starts it at boot, unless it runs.
+
+    :param maxlen: what was asked for; None where the kernel shall choose again.
+    """
+    start = f"ipvsadm {replace(daemon, maxlen=maxlen or 0)}"
+    return f"ipvsadm --list --daemon | grep -q '^{daemon.role} sync daemon' || {start}\n"

@@ -1,0 +1,221 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which settings of the kernel a director or a real server needs, and which values will do. Pure.
+
+The sources are the kernel's ``Documentation/networking/ip-sysctl.rst`` and ``ipvs-sysctl.rst``, and for
+what a write of one setting does to others ``devinet.c`` (inet_forward_change) and ``addrconf.c``
+(addrconf_forward_change).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..errors import InvalidInput
+
+DIRECTOR, REAL_SERVER = "director", "real_server"
+PROFILES = (DIRECTOR, REAL_SERVER)
+
+FORWARD4, FORWARD6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"
+# Of these the kernel itself turns 1 into 2 and back, as memory gets short.
+_FLIPPING = ("net.ipv4.vs.drop_entry", "net.ipv4.vs.drop_packet", "net.ipv4.vs.secure_tcp")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A setting as it is needed.
+
+    :ivar value: what is written where the setting has a value that will not do.
+    :ivar others: values that will do as well, and are kept.
+    :ivar pattern: how the file for the next boot names it, where not by its name.
+    """
+
+    name: str
+    value: str
+    others: frozenset[str] = frozenset()
+    pattern: str = ""
+
+    def is_met(self, current: str | None) -> bool:
+        return current == self.value or current in self.others
+
+
+def canonical_name(text: str) -> str:
+    """A setting's name with dots between its words and a slash for a dot within one, as sysctl.d(5) reads it.
+
+    :raises InvalidInput: it is none.
+    """
+    name = text.strip()
+    dot, slash = name.find("."), name.find("/")
+    if slash != -1 and (dot == -1 or slash < dot):
+        name = name.replace("/", "\0").replace(".", "/").replace("\0", ".")
+    words = name.split(".")
+    if len(words) < 2 or "" in words or any(sign.isspace() or sign in "*?=#;" for sign in name):
+        raise InvalidInput(
+            "the settings",
+            "values",
+            text,
+            "is not the name of a setting",
+            "write it as 'sysctl -a' shows it, such as net.ipv4.vs.conntrack",
+        )
+    if any(word in ("..", "/", "./", "//") or word.strip("/") == "" for word in words):
+        raise InvalidInput(
+            "the settings",
+            "values",
+            text,
+            "is not the name of a setting",
+            "write it as 'sysctl -a' does",
+        )
+    return name
+
+
+def explicit(values: Mapping[str, object]) -> list[Wish]:
+    """Wishes for exactly these values.
+
+    :raises InvalidInput: a name is none, or a value is empty.
+    """
+    wishes = []
+    for text in values:
+        given = values[text]
+        value = " ".join(str(int(given) if isinstance(given, bool) else given).split())
+        if not value or given is None:
+            raise InvalidInput(
+                "the settings", text, given, "is no value", "give one, or leave the setting out"
+            )
+        name = canonical_name(text)
+        flipped = (
+            frozenset({"1", "2"}) if name in _FLIPPING and value in ("1", "2") else frozenset()
+        )
+        wishes.append(Wish(name, value, flipped))
+    return wishes
+
+
+@dataclass(frozen=True)
+class Host:
+    """What of a host the profiles have to know.
+
+    :ivar interfaces: the names of all of them, a dot in one as a slash.
+    :ivar accept_ra: of each, where the kernel has IPv6.
+    :ivar rp_filter: of each and of ``all``.
+    """
+
+    interfaces: tuple[str, ...]
+    accept_ra: Mapping[str, str]
+    rp_filter: Mapping[str, str]
+
+
+def of_profiles(
+    profiles: Iterable[str],
+    forwarding: Iterable[str],
+    families: Iterable[str],
+    interfaces: Iterable[str],
+    decapsulating: Iterable[str],
+    host: Host,
+) -> list[Wish]:
+    """What these profiles need, in no order.
+
+    :param forwarding: of nat, dr, tun.
+    :param interfaces: the interfaces that it is about; all where there are none.
+    :param decapsulating: the interfaces on which tunnelled packets appear.
+    """
+    methods, families = set(forwarding), set(families)
+    names = [name.replace(".", "/") for name in interfaces]
+    wishes: list[Wish] = []
+    for profile in profiles:
+        if profile == DIRECTOR and "nat" in methods:
+            wishes += _nat_director(families, names, host)
+        if profile == REAL_SERVER and methods & {"dr", "tun"}:
+            wishes += _quiet_about_the_vip(names)
+        if profile == REAL_SERVER and "tun" in methods:
+            wishes += _loose(decapsulating, host)
+    return wishes
+
+
+def _nat_director(families: set[str], names: list[str], host: Host) -> list[Wish]:
+    """The answers are forwarded; and no redirect may tell a real server a shorter way to a client.
+
+    Redirects are sent if ``all`` or the interface says so. An IPv6 router takes no router
+    advertisements, unless accept_ra is 2: without that, a director would lose its own default route.
+    """
+    wishes: list[Wish] = []
+    if "ipv4" in families:
+        wishes.append(Wish(FORWARD4, "1"))
+        own = names or list(host.interfaces)
+        wishes += [_redirects(name) for name in ("all", "default")]
+        wishes += [_redirects(name, "" if names else "*") for name in own]
+    if "ipv6" in families:
+        wishes.append(Wish(FORWARD6, "1"))
+        wishes += [
+            Wish(f"net.ipv6.conf.{name}.accept_ra", "2")
+            for name, value in host.accept_ra.items()
+            if value in ("1", "2") and name not in ("all", "default")
+        ]
+    return wishes
+
+
+def _redirects(name: str, pattern: str = "") -> Wish:
+    setting = "net.ipv4.conf.{}.send_redirects"
+    return Wish(setting.format(name), "0", pattern=setting.format(pattern) if pattern else "")
+
+
+def _quiet_about_the_vip(names: list[str]) -> list[Wish]:
+    """It has the virtual address, and neither answers nor asks in its name. What counts is the larger of
+    ``all``'s value and the interface's."""
+    wishes = []
+    for name in names or ["all"]:
+        wishes.append(Wish(f"net.ipv4.conf.{name}.arp_ignore", "1", frozenset({"2", "8"})))
+        wishes.append(Wish(f"net.ipv4.conf.{name}.arp_announce", "2"))
+    return wishes
+
+
+def _loose(decapsulating: Iterable[str], host: Host) -> list[Wish]:
+    """A client's address is not routed towards the tunnel's device. What counts is the larger of ``all``'s
+    value and the interface's, so 2 at the interface is enough, and ``all`` stays."""
+    wishes = []
+    for text in decapsulating:
+        name = text.replace(".", "/")
+        values = [int(host.rp_filter.get(each, "0")) for each in ("all", name)]
+        if max(values) == 1 or host.rp_filter.get(name) == "2":
+            wishes.append(Wish(f"net.ipv4.conf.{name}.rp_filter", "2"))
+    return wishes
+
+
+def side_effects(name: str, value: str, current: Mapping[str, str]) -> dict[str, str]:
+    """What else writing a setting changes, of these settings.
+
+    :param current: name to value.
+    """
+    on = value not in ("", "0")
+    if name == FORWARD4:
+        effects = {
+            other: "1" if on else "0"
+            for other in current
+            if other.startswith("net.ipv4.conf.") and other.endswith(".forwarding")
+        }
+        if "net.ipv4.conf.all.accept_redirects" in current:
+            effects["net.ipv4.conf.all.accept_redirects"] = "0" if on else "1"
+        return effects
+    if name == FORWARD6:
+        return {
+            other: value
+            for other in current
+            if other.startswith("net.ipv6.conf.") and other.endswith(".forwarding")
+        }
+    return {}
+
+
+# What has to be read along with a setting, because writing that one changes these.
+AFFECTED: Mapping[str, tuple[str, ...]] = {
+    FORWARD4: ("net.ipv4.conf.*.forwarding", "net.ipv4.conf.all.accept_redirects"),
+    FORWARD6: ("net.ipv6.conf.*.forwarding",),
+}
+
+
+def rank(name: str) -> int:
+    """The order of writing: accept_ra before the forwarding that would end it, and that before all that it
+    changes."""
+    if name.endswith(".accept_ra"):
+        return 0
+    return 1 if name in AFFECTED else 2

@@ -1,0 +1,242 @@
+#!/usr/bin/python
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs_info
+short_description: Look at the IPVS of a director
+version_added: 0.1.0
+description:
+  - Returns the virtual services and real servers of a Linux Virtual Server director, what they have counted, and how
+    IPVS is set up. It changes nothing, and where IPVS is not loaded it does not load it.
+  - Its RV(services) can be given to M(lvs.cluster.ipvs_table) as they are.
+extends_documentation_fragment:
+  - lvs.cluster.lvs.netns
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description:
+      - Will return details on what has changed, or possibly needs changing in C(check_mode), when in diff mode.
+    support: none
+    details: There is nothing to show, as nothing is changed.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no
+        change.
+    support: full
+  platform:
+    description: Target OS/families that can be operated against.
+    platforms: linux
+    support: full
+  action_group:
+    description: Use C(group/lvs.cluster.lvs) in C(module_defaults) to set defaults for all modules of this collection.
+    membership:
+      - lvs.cluster.lvs
+    support: full
+options:
+  filter:
+    description: Which services are returned; all where it is left out. A service has to match each of its options.
+    type: dict
+    suboptions:
+      addresses:
+        description: Virtual addresses, or networks of them. With O(filter.fwmarks), either will do.
+        type: list
+        elements: str
+        default: []
+      fwmarks:
+        description: Firewall marks.
+        type: list
+        elements: int
+        default: []
+      protocols:
+        description: Protocols; a firewall mark's service has none.
+        type: list
+        elements: str
+        choices: [tcp, udp, sctp]
+        default: []
+      real_servers:
+        description: Addresses of real servers, one of which the service holds.
+        type: list
+        elements: str
+        default: []
+  statistics:
+    description: Whether to return what was counted, too, which takes about as long as all the rest.
+    type: bool
+    default: true
+  owner:
+    description: Nothing. It is here so that all modules of the action group take it.
+    type: str
+    default: default
+seealso:
+  - module: lvs.cluster.ipvs_table
+author:
+  - lvs.cluster contributors (@lvs-cluster)
+"""
+
+EXAMPLES = r"""
+- name: Look at the services of this network
+  lvs.cluster.ipvs_info:
+    filter:
+      addresses: [170.210.122.0/25]
+  register: ipvs
+
+- name: See which real servers are at work
+  ansible.builtin.debug:
+    msg: "{{ item.address }} has {{ item.active_connections }} connections"
+  loop: "{{ ipvs.statistics | map(attribute='real_servers') | flatten }}"
+  loop_control:
+    label: "{{ item.address }}"
+
+- name: Make the table of another director the same
+  lvs.cluster.ipvs_table:
+    services: "{{ ipvs.services }}"
+  delegate_to: director2
+"""
+
+RETURN = r"""
+loaded:
+  description: Whether the kernel has IPVS loaded. Where not, there are no services, and only these are returned.
+  returned: success
+  type: bool
+services:
+  description: The services with their real servers, as M(lvs.cluster.ipvs_table) takes them.
+  returned: success
+  type: list
+  elements: dict
+statistics:
+  description: What was counted, for each of the services in the same order. The kernel adds up every two seconds.
+  returned: when O(statistics=true)
+  type: list
+  elements: dict
+  contains:
+    service:
+      description: What names the service.
+      type: dict
+      returned: always
+    connections:
+      description: How many connections were scheduled.
+      type: int
+      returned: always
+    incoming_packets:
+      description: Packets from clients.
+      type: int
+      returned: always
+    outgoing_packets:
+      description: Packets to clients that passed the director, as those of NAT do.
+      type: int
+      returned: always
+    incoming_bytes:
+      description: Bytes from clients.
+      type: int
+      returned: always
+    outgoing_bytes:
+      description: Bytes to clients that passed the director.
+      type: int
+      returned: always
+    rates:
+      description: The same five in a second, by the kernel's estimation.
+      type: dict
+      returned: always
+    real_servers:
+      description:
+        - The same of each real server, with its C(address) and C(port), and how many C(active_connections),
+          C(inactive_connections) and C(persistent_connections) it has now.
+      type: list
+      elements: dict
+      returned: always
+timeouts:
+  description: For how many seconds idle connections are remembered.
+  returned: when IPVS is loaded
+  type: dict
+  sample: {tcp: 900, tcpfin: 120, udp: 300}
+sync_daemons:
+  description: The sync daemons that run.
+  returned: when IPVS is loaded
+  type: list
+  elements: dict
+  sample: [{role: master, interface: eth1, syncid: 7, maxlen: 1472, group: 224.0.0.81, port: 8848, ttl: 1}]
+version:
+  description: The version of IPVS.
+  returned: when IPVS is loaded
+  type: str
+  sample: 1.2.1
+connection_table_size:
+  description: How many buckets the table of connections has, which the module parameter C(conn_tab_bits) sets.
+  returned: when IPVS is loaded
+  type: int
+  sample: 4096
+"""
+
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import daemon, data, netlink
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.selection import Selection
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.statistics import statistics_data
+
+
+def argument_spec():
+    return {
+        "filter": {
+            "type": "dict",
+            "options": {
+                "addresses": {"type": "list", "elements": "str", "default": []},
+                "fwmarks": {"type": "list", "elements": "int", "default": []},
+                "protocols": {
+                    "type": "list",
+                    "elements": "str",
+                    "choices": ["tcp", "udp", "sctp"],
+                    "default": [],
+                },
+                "real_servers": {"type": "list", "elements": "str", "default": []},
+            },
+        },
+        "statistics": {"type": "bool", "default": True},
+        **_runtime.NETNS_OPTION,
+        **_runtime.OWNER_OPTION,
+    }
+
+
+def work(module):
+    selection = Selection.of(**(module.params["filter"] or {}))
+    with_statistics = module.params["statistics"]
+    _runtime.enter(module)
+    if not netlink.is_loaded():
+        empty = {"statistics": []} if with_statistics else {}
+        return {"changed": False, "loaded": False, "services": [], **empty}
+    with netlink.Client() as ipvs:
+        chosen = selection.of_table(ipvs.table())
+        info, daemons = ipvs.info(), ipvs.daemons()
+        result = {
+            "changed": False,
+            "loaded": True,
+            "services": [data.service_data(service) for service in chosen],
+            "timeouts": asdict(ipvs.timeouts()),
+            "sync_daemons": [daemon.data(daemons[role]) for role in sorted(daemons)],
+            "version": info.version,
+            "connection_table_size": info.connection_table_size,
+        }
+        if with_statistics:
+            counted = ipvs.statistics()
+            result["statistics"] = [
+                statistics_data(service.key, counted[service.key])
+                for service in chosen
+                if service.key in counted
+            ]
+    return result
+
+
+def main():
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    _runtime.run(module, lambda: work(module))
+
+
+if __name__ == "__main__":
+    main()
