@@ -14,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from . import boot, netns
 from .errors import LvsError, Refused
-from .files import Change
+from .files import Change, apply
 from .ipvs import data, netlink
 from .ipvs.converge import Outcome, Request, converge
 from .ipvs.settings import Kernel
@@ -68,11 +68,21 @@ def keep_at_boot(
     :param title: what the commands put back.
     :param part: tells several scripts of one kind and owner apart.
     """
+    todo = boot_changes(module, kind, title, body, part)
+    if not module.check_mode:
+        apply(todo)
+    return todo
+
+
+def boot_changes(
+    module: AnsibleModule, kind: str, title: str, body: str | None, part: str = ""
+) -> list[Change]:
+    """What ``keep_at_boot`` would change, for who has to do it at a moment of his own."""
     if module.params.get("netns"):
         return []
     owner = module.params["owner"]
     text = None if body is None else boot.script(owner, title, body)
-    return boot.converge(kind, f"{owner}-{part}" if part else owner, text, module.check_mode)
+    return boot.wanted_changes(kind, f"{owner}-{part}" if part else owner, text)
 
 
 def result(

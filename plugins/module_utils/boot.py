@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Iterable
 
 from .errors import Unavailable
-from .files import Change, File, apply, changes
+from .files import Change, File, changes
 
 FOLDER = "/etc/lvs.cluster/boot.d"
 RUNNER = "/etc/lvs.cluster/restore"
@@ -130,9 +130,6 @@ def present() -> list[str]:
         return []
 
 
-def converge(kind: str, owner: str, text: str | None, check_mode: bool) -> list[Change]:
-    """Have a script run at boot, or (None) no more; what that changes."""
-    todo = changes(files(kind, owner, text, present()))
-    if not check_mode:
-        apply(todo)
-    return todo
+def wanted_changes(kind: str, owner: str, text: str | None) -> list[Change]:
+    """What is to be changed to have a script run at boot, or (None) no more."""
+    return changes(files(kind, owner, text, present()))

@@ -186,7 +186,11 @@ def test_refused(params, words):
 
 def test_who_else_filters_is_told():
     sh("nft", "add", "table", "inet", "mine")
-    sh("nft", "add", "chain inet mine through { type filter hook forward priority 0; policy drop; }")
+    sh(
+        "nft",
+        "add",
+        "chain inet mine through { type filter hook forward priority 0; policy drop; }",
+    )
     try:
         done = run_module("iptables_masq", networks=["10.97.0.0/24"])
     finally:

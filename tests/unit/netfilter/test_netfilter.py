@@ -138,9 +138,15 @@ def test_other_owners_are_not_ours():
 
 
 def test_the_order_of_options_is_no_difference():
-    one = canonical(["-p", "tcp", "-d", "192.0.2.1/32", "-m", "tcp", "--dport", "80", "-j", "ACCEPT"])
-    assert one == canonical(["-d", "192.0.2.1/32", "-p", "tcp", "-m", "tcp", "--dport", "80", "-j", "ACCEPT"])
-    assert one != canonical(["!", "-d", "192.0.2.1/32", "-p", "tcp", "-m", "tcp", "--dport", "80", "-j", "ACCEPT"])
+    one = canonical(
+        ["-p", "tcp", "-d", "192.0.2.1/32", "-m", "tcp", "--dport", "80", "-j", "ACCEPT"]
+    )
+    assert one == canonical(
+        ["-d", "192.0.2.1/32", "-p", "tcp", "-m", "tcp", "--dport", "80", "-j", "ACCEPT"]
+    )
+    assert one != canonical(
+        ["!", "-d", "192.0.2.1/32", "-p", "tcp", "-m", "tcp", "--dport", "80", "-j", "ACCEPT"]
+    )
     assert canonical(["--ctstate", "A,B"]) == canonical(["--ctstate", "B,A"])
 
 
