@@ -98,7 +98,7 @@ def result(
     return {
         "changed": bool(operations or diffs or written),
         "operations": list(operations),
-        "diff": [*diffs, *(change.diff for change in written)],
+        "diff": [*diffs, *(change.diff for change in boot.shown(written))],
         **more,
     }
 
@@ -133,5 +133,5 @@ def ipvs_result(outcome: Outcome, written: Sequence[Change] = ()) -> dict[str, A
     return {
         "changed": bool(outcome.plan or written),
         "operations": [data.operation_data(operation) for operation in outcome.plan.operations],
-        "diff": [diff, *(change.diff for change in written)] if written else diff,
+        "diff": [diff, *(change.diff for change in boot.shown(written))] if written else diff,
     }

@@ -133,3 +133,16 @@ def present() -> list[str]:
 def wanted_changes(kind: str, owner: str, text: str | None) -> list[Change]:
     """What is to be changed to have a script run at boot, or (None) no more."""
     return changes(files(kind, owner, text, present()))
+
+
+def shown(todo: Iterable[Change]) -> list[Change]:
+    """What of these changes a diff shows: a script, or else the service that it brings or takes along.
+
+    Several modules of one play bring the same service. Only the first does so when it is carried out, but
+    each would in check mode, and the two diffs are to be the same.
+    """
+    listed = list(todo)
+    own = (RUNNER, _UNIT, _WANTED)
+    if any(change.wanted.path.startswith(f"{FOLDER}/") for change in listed):
+        return [change for change in listed if change.wanted.path not in own]
+    return listed
