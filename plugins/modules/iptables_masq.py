@@ -13,11 +13,13 @@ description:
   - Keeps the rules that a Linux Virtual Server director needs where it forwards by NAT. Packets for the services are
     let in, the answers of real servers are let through, and what real servers send on their own leaves with the
     director's address.
-  - The rules are in chains of their own, C(LVS-IN-<owner>) and C(LVS-FWD-<owner>) in the table C(filter), and
-    C(LVS-POST-<owner>) in C(nat), with a comment that names the owner. Each is jumped to from the top of the built-in
-    chain. Nothing else in the firewall is touched, and nothing is flushed.
+  - The rules are in chains of their own, C(LVS-IN-<owner>), C(LVS-FWD-<owner>) and C(LVS-OUT-<owner>) in the table
+    C(filter), and C(LVS-POST-<owner>) in C(nat), with a comment that names the owner. Each is jumped to from the top of
+    the built-in chain. Nothing else in the firewall is touched, and nothing is flushed.
   - The answers of real servers are accepted by their source. To connection tracking they are invalid, unless
     C(net.ipv4.vs.conntrack) is 1.
+  - IPv6 redirects to real servers are dropped, because where clients share the segment they would lead answers past the
+    director. For IPv4, M(lvs.cluster.lvs_sysctl) keeps the kernel from sending any.
   - Each table is changed in one step, by C(iptables-restore --noflush). Both C(iptables-nft) and C(iptables-legacy)
     will do; what is used is whichever the host calls C(iptables).
 extends_documentation_fragment:
@@ -72,7 +74,9 @@ options:
     type: bool
     default: false
   accept:
-    description: Whether what comes from O(networks), and the answers to it, is accepted in C(FORWARD).
+    description:
+      - Whether what comes from O(networks), and the answers to it, is accepted in C(FORWARD), and IPv6 redirects to
+        there are dropped.
     type: bool
     default: true
   at_boot:

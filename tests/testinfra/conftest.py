@@ -15,6 +15,8 @@ import testinfra
 
 from lab import Lab
 
+DUMPS = pathlib.Path(os.environ.get("LVS_DUMPS", "."))
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
@@ -52,4 +54,24 @@ def records():
     """What every run of a playbook of ours on the machines has changed, in order."""
     files = sorted(pathlib.Path(os.environ["LVS_RECORDS"]).iterdir())
     found = [json.loads(file.read_text()) for file in files]
-    return [record for record in found if record["playbook"] != "prepare.yml"]
+    ours = ("converge.yml", "remove.yml")
+    return [record for record in found if record["playbook"] in ours]
+
+
+@pytest.fixture(scope="session")
+def hosts():
+    """The directors and real servers, by their names."""
+    return sorted(path.name[len("before-") :] for path in DUMPS.glob("before-*"))
+
+
+@pytest.fixture(scope="session")
+def dumped():
+    """What molecule/shared/dump.sh has said of a host at a moment (before, converged): its lines."""
+    return lambda moment, host: (DUMPS / f"{moment}-{host}").read_text().splitlines()
+
+
+@pytest.fixture(scope="session")
+def dump(lab):
+    """What it says of a host now."""
+    script = (pathlib.Path(__file__).parents[2] / "molecule" / "shared" / "dump.sh").read_text()
+    return lambda host: lab.ssh(host, ["sh"], input=script).stdout.splitlines()

@@ -7,6 +7,10 @@
 IPVS takes packets at INPUT, behind the filter, and sends them on at OUTPUT. Only the answers of real
 servers cross FORWARD, and with net.ipv4.vs.conntrack=0 in the state INVALID: so they are accepted by
 their source. What real servers send on their own is masqueraded, and the answers to that have a state.
+
+Where clients and real servers share a segment, a redirect would tell a real server the way around the
+director. For IPv4 a setting keeps the kernel from sending them; for IPv6 there is none (``ip6_forward`` in
+``ip6_output.c``), so they are dropped here.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ FAMILIES: Mapping[int, str] = {4: "ipv4", 6: "ipv6"}
 CHAINS = (
     ("filter", "IN", "INPUT"),
     ("filter", "FWD", "FORWARD"),
+    ("filter", "OUT", "OUTPUT"),
     ("nat", "POST", "POSTROUTING"),
 )
 
@@ -87,6 +92,7 @@ def chains(wish: NatWish, family: str, owner: str) -> list[Chain]:
     rules: dict[str, list[Rule]] = {
         "IN": _let_in(wish, family),
         "FWD": _forward(wish, family) if wish.accept else [],
+        "OUT": _no_redirects(wish, family) if wish.accept else [],
         "POST": _masquerade(wish, family) if wish.masquerade else [],
     }
     return [
@@ -135,6 +141,13 @@ def _forward(wish: NatWish, family: str) -> list[Rule]:
         for network in inside
     ]
     return out + back
+
+
+def _no_redirects(wish: NatWish, family: str) -> list[Rule]:
+    if family != "ipv6":
+        return []
+    redirect: Rule = ("-p", "ipv6-icmp", "-m", "icmp6", "--icmpv6-type", "137")
+    return [("-d", network, *redirect, "-j", "DROP") for network in _of(wish.networks, family)]
 
 
 def _masquerade(wish: NatWish, family: str) -> list[Rule]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 
 def diffs(record):
-    return [
-        (found["host"], found["task"], found["diff"])
-        for found in record["results"]
-        if found["diff"]
-    ]
+    """By host, in order; hosts of one play take turns as it happens."""
+    found = {}
+    for result in record["results"]:
+        if result["diff"]:
+            found.setdefault(result["host"], []).append((result["task"], result["diff"]))
+    return found
 
 
 def test_the_runs_are_those_meant(records):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from scapy.layers.inet import ICMP, IP
@@ -15,16 +16,30 @@ VIP = "170.210.122.104"
 INSIDE = "192.168.0.0/25"
 
 
-def fetch(client):
-    return client.check_output(f"curl --silent --fail --max-time 10 http://{VIP}/")
+VIP6 = "2001:db8:170::104"
+INSIDE6 = "fd00:192:168::/64"
+
+
+def fetch(client, address=VIP, port=80):
+    url = f"http://{address}:{port}/" if ":" not in address else f"http://[{address}]:{port}/"
+    return client.check_output(f"curl --silent --fail --max-time 10 {url}")
 
 
 def test_the_table_is_the_description(director):
     assert saved_table(director) == [
         f"-A -t {VIP}:80 -s rr",
+        f"-A -t {VIP}:8080 -s wrr",
+        f"-A -t [{VIP6}]:8080 -s rr",
         f"-a -t {VIP}:80 -r 192.168.0.107:80 -m -w 1",
         f"-a -t {VIP}:80 -r 192.168.0.108:80 -m -w 1",
+        f"-a -t {VIP}:8080 -r 192.168.0.107:80 -m -w 2",
+        f"-a -t {VIP}:8080 -r 192.168.0.108:80 -m -w 1",
+        f"-a -t {VIP}:8080 -r 192.168.1.109:80 -m -w 1",
+        f"-a -t [{VIP6}]:8080 -r [fd00:192:168:1::109]:80 -m -w 1",
+        f"-a -t [{VIP6}]:8080 -r [fd00:192:168::107]:80 -m -w 1",
+        f"-a -t [{VIP6}]:8080 -r [fd00:192:168::108]:80 -m -w 1",
     ]
+    assert "1800 60 300" in director.check_output("ipvsadm -L --timeout")
 
 
 def test_requests_are_served_in_turn(client):
@@ -32,13 +47,25 @@ def test_requests_are_served_in_turn(client):
     assert answers in (["rs1", "rs2"] * 2, ["rs2", "rs1"] * 2)
 
 
+def test_another_port_is_shared_out_by_weight_also_behind_the_router(client):
+    answers = [fetch(client, port=8080) for _time in range(8)]
+    assert {name: answers.count(name) for name in set(answers)} == {"rs1": 4, "rs2": 2, "rs3": 2}
+
+
+def test_ipv6_is_served_in_turn(client):
+    """Often, and each in its turn: a redirect would lead answers past the director."""
+    answers = [fetch(client, VIP6, 8080) for _time in range(9)]
+    assert {name: answers.count(name) for name in set(answers)} == dict.fromkeys(
+        ("rs1", "rs2", "rs3"), 3
+    )
+
+
 def test_both_real_servers_have_worked(director, client):
     def connections():
         time.sleep(3)  # the kernel adds its counters up every two seconds
         lines = director.check_output("ipvsadm -Ln --stats --exact").splitlines()
-        return [
-            int(line.split()[2]) for line in lines if line.strip().startswith("-> 192.168.0.10")
-        ]
+        of_web = lines[lines.index(next(line for line in lines if f"{VIP}:80 " in line)) + 1 :][:2]
+        return [int(line.split()[2]) for line in of_web]
 
     before = connections()
     for _time in range(4):
@@ -48,19 +75,40 @@ def test_both_real_servers_have_worked(director, client):
 
 def test_the_director_forwards_and_sends_no_redirects(director):
     for setting, value in (
-        ("ip_forward", 1),
-        ("conf.all.send_redirects", 0),
-        ("conf.eth1.send_redirects", 0),
+        ("ipv4.ip_forward", 1),
+        ("ipv6.conf.all.forwarding", 1),
+        ("ipv4.conf.all.send_redirects", 0),
+        ("ipv4.conf.eth1.send_redirects", 0),
+        ("ipv4.vs.expire_nodest_conn", 1),
     ):
-        assert director.sysctl(f"net.ipv4.{setting}") == value
+        assert director.sysctl(f"net.{setting}") == value
 
 
 def test_the_firewall_has_our_rules_once(director):
-    comment = '-m comment --comment "lvs.cluster"'
-    assert sorted(saved_firewall(director)) == [
-        f"-A FORWARD -s {INSIDE} {comment} -j ACCEPT",
-        f"-A POSTROUTING -s {INSIDE} {comment} -j MASQUERADE",
-    ]
+    comment = '-m comment --comment "lvs.cluster:director"'
+    rules = saved_firewall(director)
+    assert len(rules) == len(set(rules))
+    assert f"-A FORWARD {comment} -j LVS-FWD-director" in rules
+    assert f"-A LVS-FWD-director -s {INSIDE} {comment} -j ACCEPT" in rules
+    assert f"-A LVS-POST-director -s {INSIDE} {comment} -j MASQUERADE" in rules
+    assert all("lvs.cluster:director" in rule for rule in rules)
+
+
+def test_answers_go_back_through_the_director(machine):
+    """By policy, by default route, and by way of the router; and so they do over IPv6."""
+    for name, own, own6, gateway, gateway6 in (
+        ("rs1", "192.168.0.107", "fd00:192:168::107", "192.168.0.104", "fd00:192:168::104"),
+        ("rs2", "192.168.0.108", "fd00:192:168::108", "192.168.0.104", "fd00:192:168::104"),
+        ("rs3", "192.168.1.109", "fd00:192:168:1::109", "192.168.1.1", "fd00:192:168:1::1"),
+    ):
+        for client, source, expected in (
+            ("170.210.122.101", own, gateway),
+            ("2001:db8:170::101", own6, gateway6),
+        ):
+            command = f"ip -json route get {client} from {source}"
+            assert json.loads(machine(name).check_output(command))[0]["gateway"] == expected
+    assert machine("rs1").check_output("ip -4 rule").count("lookup 1704") == 1
+    assert "1704" not in machine("rs2").check_output("ip -4 rule")
 
 
 def test_the_real_servers_reach_out_masqueraded(machine, lab):

@@ -80,6 +80,9 @@ def test_the_rules():
     assert [rule for rule in shown(of("ipv6")) if "LVS-IN-web -d" in rule] == [
         f"-t filter -A LVS-IN-web -d 2001:db8::1/128 -p udp -m udp --dport 53 {WHOSE} -j ACCEPT"
     ]
+    assert [rule for rule in shown(of("ipv6")) if "LVS-OUT-web -d" in rule] == [
+        f"-t filter -A LVS-OUT-web -d fd00::/64 -p ipv6-icmp -m icmp6 --icmpv6-type 137 {WHOSE} -j DROP"
+    ]
 
 
 def test_narrowed():

@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# All of a host that we could have changed, as text that stays the same for as long as nobody changes anything.
+echo "# addresses"
+ip -brief address
+echo "# routes"
+ip -4 route show table all
+ip -6 route show table all | sed 's/ expires [0-9]*sec//'
+echo "# rules"
+ip -4 rule
+ip -6 rule
+echo "# settings"
+sysctl -a 2> /dev/null | grep -E '^(net|vm|kernel)[.]' | grep -Ev \
+  -e '^kernel[.](random|ns_last_pid|pty[.]nr|tainted|sched_domain)' -e 'nf_conntrack_count' -e '^vm[.]stat' \
+  -e '^net[.]ipv[46][.]conf[.][^.]*[.]stable_secret' -e '^kernel[.]core_pattern'
+echo "# firewall"
+for command in iptables ip6tables; do
+  "$command-save" | sed 's/ \[[0-9]*:[0-9]*\]//' | grep -E '^-A|^:.* (-|DROP)$' | sort
+done
+if [ -e /proc/net/ip_vs ]; then
+  echo "# IPVS"
+  ipvsadm --save --numeric | sort
+  ipvsadm --list --numeric --thresholds | tail -n +4 | sort
+  ipvsadm --list --timeout
+  ipvsadm --list --daemon
+fi
+echo "# files"
+find /etc/lvs.cluster /var/lib/lvs.cluster /etc/systemd/system /etc/sysctl.d /etc/modprobe.d /etc/modules-load.d \
+  -exec stat -c '%n %a %U %F' {} + 2> /dev/null | sort
+find /etc/lvs.cluster /etc/sysctl.d /etc/modprobe.d /etc/modules-load.d -type f -exec sha256sum {} + 2> /dev/null |
+  sort -k 2
