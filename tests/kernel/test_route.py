@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import sys
 import time
 
 import pyroute2  # noqa: F401  (dear to import: the children have it from here)
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils import netns
+from tests.kernel.children import apart
 from tests.kernel.harness import ModuleFailed, claims, four_steps, our_files, run_module, sh
 
 OWN, OWN6 = "10.96.0.7", "fd96::7"
@@ -60,28 +59,13 @@ def _real_server():
 
 
 def inside(work, session=""):
-    """Do it in a child that is in the namespace; what it returns, or raises."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.environ["SSH_CONNECTION"] = session or "nothing"
-            netns.enter("rs")
-            answer = (True, work())
-        except BaseException as error:
-            answer = (False, error.result if isinstance(error, ModuleFailed) else repr(error))
-        with os.fdopen(writing, "wb") as file:
-            pickle.dump(answer, file)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        good, answer = pickle.load(file)
-    os.waitpid(child, 0)
-    if good:
-        return answer
-    if isinstance(answer, dict):
-        raise ModuleFailed(answer)
-    raise AssertionError(answer)
+    """Do it in the namespace, as if over this SSH session."""
+
+    def over_ssh():
+        os.environ["SSH_CONNECTION"] = session or "nothing"
+        return work()
+
+    return apart(over_ssh, "rs")
 
 
 def route(session="", **params):

@@ -8,6 +8,7 @@ import pathlib
 
 import pytest
 
+from tests.kernel.children import apart
 from tests.kernel.harness import ModuleFailed, claims, four_steps, run_module, sh
 
 SCRIPT = pathlib.Path("/etc/lvs.cluster/boot.d/30-timeouts-default")
@@ -74,25 +75,9 @@ def test_a_namespace_has_its_own():
     sh("ip", "netns", "add", "apart")
     try:
         run_module_apart = ["ip", "netns", "exec", "apart", "ipvsadm", "-L", "--timeout"]
-        run_in_child("ipvs_timeout", tcp=77, netns="apart")
+        apart(lambda: run_module("ipvs_timeout", tcp=77, netns="apart"))
         assert sh(*run_module_apart).split()[-3:] == ["77", "120", "300"]
         assert timeouts() == [900, 120, 300]
         assert claims() == {}
     finally:
         sh("ip", "netns", "del", "apart")
-
-
-def run_in_child(name, **params):
-    """A module that enters a namespace does not come back out of it."""
-    import os  # noqa: PLC0415
-    import traceback  # noqa: PLC0415
-
-    child = os.fork()
-    if not child:
-        try:
-            run_module(name, **params)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
