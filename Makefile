@@ -8,7 +8,7 @@ RUN := python3 tools/env.py
 LAYERS := lint types sanity unit kernel molecule
 NODE ?= director
 
-.PHONY: help test demo demo-down demo-ssh $(LAYERS) format build clean-cache
+.PHONY: help test test-full bench demo demo-down demo-ssh $(LAYERS) format build clean-cache
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -16,6 +16,12 @@ help: ## show this list
 
 test: ## run all tests: lint types sanity unit kernel molecule
 	@$(RUN) python -m tools.test
+
+test-full: ## the same, and the kernels of Debian 13 and 14; begun again, it goes on where it was
+	@$(RUN) python -m tools.test --full
+
+bench: ## measure ipvs_table against ipvsadm, in seconds and instructions
+	@$(RUN) python -m tools.bench
 
 demo: ## bring a small cluster up out of its description, and look at it
 	@$(RUN) python -m tools.demo up

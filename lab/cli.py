@@ -80,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "--accel",
         choices=CHOICES,
         default="auto",
-        help="how machines are run; auto tries KVM once and falls back to TCG (default: auto)",
+        help="how machines are run; auto tries KVM once and falls back to TCG; icount is TCG that "
+        "counts instructions instead of time (default: auto)",
     )
     up.set_defaults(command=_up)
 

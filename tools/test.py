@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the layers of tests, cheap ones first, and sum up: ``python -m tools.test [LAYER...]``."""
+"""Run the layers of tests, cheap ones first, and sum up: ``python -m tools.test [LAYER...]``.
+
+With ``--full``, also those that take too long for every day. A full run remembers which layers have
+passed with just these files, and skips them when it is begun again.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tools.layers import kernel, lint, molecule, sanity, static, unit
+from tools.memory import Memory
 from tools.process import say
 from tools.results import Counts, LayerResult, summary
 
@@ -32,6 +37,11 @@ LAYERS = (
     Layer("molecule", "the roles against whole clusters of the lab", molecule.run),
 )
 
+FULL = (
+    Layer("kernel-6.12", "the same on Debian 13's kernel", lambda _notes: kernel.run_on("trixie")),
+    Layer("kernel-7.2", "the same on Debian 14's kernel", lambda _notes: kernel.run_on("forky")),
+)
+
 
 def run_layer(layer: Layer) -> LayerResult:
     say(f"=== {layer.name}: {layer.summary}")
@@ -48,7 +58,7 @@ def _interrupt(_signal: int, _frame: object) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    names = [layer.name for layer in LAYERS]
+    names = [layer.name for layer in LAYERS + FULL]
     parser = argparse.ArgumentParser(prog="python -m tools.test", description=__doc__)
     parser.add_argument(
         "layers", nargs="*", metavar="LAYER", help=f"{', '.join(names)} (default: all)"
@@ -56,17 +66,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--fail-fast", action="store_true", help="stop after the first layer that fails"
     )
+    parser.add_argument("--full", action="store_true", help="also the layers that take long")
+    parser.add_argument(
+        "--fresh", action="store_true", help="with --full: run what has passed already, too"
+    )
     given = parser.parse_args(arguments)
     unknown = [name for name in given.layers if name not in names]
     if unknown:
         parser.error(f"no such layer: {', '.join(unknown)} (there are: {', '.join(names)})")
     signal.signal(signal.SIGTERM, _interrupt)
     results: list[LayerResult] = []
+    memory = Memory.of_these_files() if given.full else None
+    if memory and given.fresh:
+        memory.forget()
     try:
-        for layer in LAYERS:
-            if given.layers and layer.name not in given.layers:
+        for layer in LAYERS + FULL:
+            if layer.name not in (given.layers or names[: None if given.full else len(LAYERS)]):
                 continue
-            results.append(run_layer(layer))
+            known = memory.recall(layer.name) if memory else None
+            if known:
+                say(f"=== {layer.name}: has passed with these files: {known.counts}\n")
+            results.append(known or run_layer(layer))
+            if memory and results[-1].good:
+                memory.keep(results[-1])
             if given.fail_fast and not results[-1].good:
                 break
     except KeyboardInterrupt:

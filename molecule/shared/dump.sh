@@ -20,7 +20,8 @@ done
 if [ -e /proc/net/ip_vs ]; then
   echo "# IPVS"
   ipvsadm --save --numeric | sort
-  ipvsadm --list --numeric --thresholds | tail -n +4 | sort
+  # The last columns of a real server count its connections.
+  ipvsadm --list --numeric --thresholds | tail -n +4 | awk '$1 == "->" { print $1, $2, $3, $4; next } { print }' | sort
   ipvsadm --list --timeout
   ipvsadm --list --daemon
 fi

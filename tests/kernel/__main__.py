@@ -17,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,13 +50,17 @@ def main(words: list[str]) -> int:
             lab.down(progress)
 
 
-def payload() -> bytes:
-    """What the tests import: the collection, what Ansible gives a module, and pyroute2 to read back."""
+def payload(more: Sequence[str] = ()) -> bytes:
+    """What the tests import: the collection, what Ansible gives a module, and pyroute2 to read back.
+
+    :param more: other folders of tests.
+    """
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:
         collection = "ansible_collections/lvs/cluster/plugins"
         add(archive, ROOT / "plugins", collection)
-        add(archive, ROOT / "tests" / "kernel", "tests/kernel")
+        for folder in ("kernel", *more):
+            add(archive, ROOT / "tests" / folder, f"tests/{folder}")
         ansible = package("ansible")
         for name in ("__init__.py", "_vendor", "release.py", "module_utils"):
             add(archive, ansible / name, f"ansible/{name}")
