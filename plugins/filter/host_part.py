@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from ansible_collections.lvs.cluster.plugins.module_utils.cluster import part
 from ansible_collections.lvs.cluster.plugins.module_utils.cluster.topology import Topology
 
-DIRECTORS, REAL_SERVERS = "lvs_directors", "lvs_real_servers"
+DIRECTORS = "lvs_directors"
+REAL_SERVERS = "lvs_real_servers"
 ADDRESS = "lvs_address"
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,12 +64,17 @@ class Manifest:
 
     def with_claim(self, kind: str, name: str, claim: Claim | None) -> Manifest:
         """The same manifest with one claim set, or (None) given up."""
+        return self.with_claims([(kind, name, claim)])
+
+    def with_claims(self, changes: Iterable[tuple[str, str, Claim | None]]) -> Manifest:
+        """The same manifest with claims set, or (None) given up, in order: (kind, name, claim)."""
         claims: dict[str, dict[str, Claim]] = {k: dict(v) for k, v in self.claims.items()}
-        of_kind = claims.setdefault(kind, {})
-        if claim is None:
-            of_kind.pop(name, None)
-        else:
-            of_kind[name] = claim
+        for kind, name, claim in changes:
+            of_kind = claims.setdefault(kind, {})
+            if claim is None:
+                of_kind.pop(name, None)
+            else:
+                of_kind[name] = claim
         return Manifest(self.owner, {k: v for k, v in claims.items() if v})
 
     def to_json(self) -> str:

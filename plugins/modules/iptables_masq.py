@@ -155,6 +155,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, boot
 from ansible_collections.lvs.cluster.plugins.module_utils.cluster.topology import network
+from ansible_collections.lvs.cluster.plugins.module_utils.commands import Commands
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
 from ansible_collections.lvs.cluster.plugins.module_utils.netfilter import (
@@ -223,31 +224,32 @@ def work(module):
     wish = wish_of(params)
     check_ipvs_match(module, wish)
     store = _runtime.enter(module)
+    firewall = iptables.Iptables(Commands(module.run_command))
     owner = params["owner"]
     chains = {family: nat.chains(wish, family, owner) for family in FAMILIES}
     with store.locked(read_only=module.check_mode):
         plans = [
             plan.plan(
                 family,
-                iptables.read(family, module.check_mode),
+                firewall.read(family, module.check_mode),
                 chains[family],
                 nat.possible(owner),
             )
             for family in FAMILIES
-            if chains[family] or iptables.is_there(family)
+            if chains[family] or firewall.is_there(family)
         ]
         if not module.check_mode:
             for each in plans:
                 if each:
-                    iptables.apply(each.family, each.text)
+                    firewall.apply(each.family, each.text)
         body = plan.script_body(chains) if params["at_boot"] else None
         written = _runtime.keep_at_boot(module, boot.FIREWALL, "rules of the firewall", body)
     if any(chains.values()):
         for warning in others.warnings(
-            iptables.backend(),
+            firewall.backend(),
             iptables.legacy_tables(),
-            iptables.foreign_chains(),
-            iptables.firewalld_runs(),
+            firewall.foreign_chains(),
+            firewall.firewalld_runs(),
         ):
             module.warn(warning)
     return _runtime.result(

@@ -141,6 +141,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.cluster.topology impor
     network,
     one_of_each_family,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.commands import Commands
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
 from ansible_collections.lvs.cluster.plugins.module_utils.link import (
     converge,
@@ -238,10 +239,10 @@ def check_numbers(params):
 def work(module):
     params = module.params
     owner = params["owner"]
-    store = _runtime.enter(module)
+    store, commands = _runtime.enter(module), Commands(module.run_command)
     if params["state"] == "confirmed":
         if not module.check_mode:
-            rollback.confirm(owner)
+            rollback.confirm(owner, commands)
         return _runtime.result([], [], ways={}, pending=False)
     check_numbers(params)
 
@@ -260,6 +261,7 @@ def work(module):
         store,
         owner,
         params["rollback"],
+        commands,
         module.check_mode,
     )
     todo = outcome.plan

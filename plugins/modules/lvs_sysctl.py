@@ -107,7 +107,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-values:
+settings:
   description: Every setting that is asked for, with the value now in force, or in check mode the one that would be.
   returned: success
   type: dict
@@ -144,6 +144,7 @@ operations:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
+from ansible_collections.lvs.cluster.plugins.module_utils.commands import Commands
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import canonical_forwarding
 from ansible_collections.lvs.cluster.plugins.module_utils.sysctl import converge, profiles
@@ -196,7 +197,13 @@ def wishes(params):
 def work(module):
     params = module.params
     store = _runtime.enter(module)
-    outcome = converge.converge(lambda: wishes(params), store, params["owner"], module.check_mode)
+    outcome = converge.converge(
+        lambda: wishes(params),
+        store,
+        params["owner"],
+        Commands(module.run_command),
+        module.check_mode,
+    )
     for warning in outcome.warnings:
         module.warn(warning)
     writes = outcome.plan.writes
@@ -207,7 +214,7 @@ def work(module):
         ],
         [outcome.plan.diff] if writes else [],
         outcome.written,
-        values=dict(outcome.plan.values),
+        settings=dict(outcome.plan.values),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.kernel.harness import VIP, ModuleFailed, run_module, sh
 from tests.kernel.network import Conversation
+from tests.kernel.test_sysctl import loaded_modules
 
 SERVICES = [
     {
@@ -128,8 +129,7 @@ def test_without_statistics(table):
 
 
 def test_a_kernel_without_ipvs_stays_so():
-    modules = [line.split()[0] for line in pathlib.Path("/proc/modules").read_text().splitlines()]
-    sh("modprobe", "--remove", *[name for name in modules if name.startswith("ip_vs_")], "ip_vs")
+    sh("modprobe", "--remove", *loaded_modules())
     found = info()
     assert (found["loaded"], found["services"], found["statistics"]) == (False, [], [])
     assert not pathlib.Path("/proc/net/ip_vs").exists()

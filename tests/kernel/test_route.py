@@ -11,12 +11,14 @@ import os
 import sys
 import time
 
-import pyroute2  # noqa: F401  (dear to import: the children have it from here)
+import pyroute2
 import pytest
 
 from tests.kernel.children import apart
 from tests.kernel.harness import ModuleFailed, claims, four_steps, our_files, run_module, sh
 
+# Dear to import: the children have it from here.
+LIBRARY = pyroute2
 OWN, OWN6 = "10.96.0.7", "fd96::7"
 DIRECTOR, DIRECTOR6 = "10.96.0.104", "fd96::104"
 ROUTER = "10.96.0.1"

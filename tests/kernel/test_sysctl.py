@@ -53,7 +53,7 @@ def test_a_director_by_nat_and_back():
     assert value("net.ipv4.ip_forward") == value("net.ipv6.conf.all.forwarding") == "1"
     for interface in ("all", "default", "eth1", "probe", "probe/7"):
         assert value(f"net.ipv4.conf.{interface}.send_redirects") == "0"
-    assert done["values"]["net.ipv4.conf.probe/7.send_redirects"] == "0"
+    assert done["settings"]["net.ipv4.conf.probe/7.send_redirects"] == "0"
     four(state="absent")
     assert settings() == before
     assert our_files() == {}
@@ -112,7 +112,7 @@ def test_profile_and_values_are_exact():
 def test_stricter_is_kept_also_at_boot():
     sh("sysctl", "-w", "net.ipv4.conf.all.arp_ignore=2")
     done = four(profiles=["real_server"], forwarding=["dr"])
-    assert done["values"]["net.ipv4.conf.all.arp_ignore"] == "2"
+    assert done["settings"]["net.ipv4.conf.all.arp_ignore"] == "2"
     assert "net.ipv4.conf.all.arp_ignore = 2\n" in pathlib.Path(CONF).read_text()
     four(state="absent")
     assert value("net.ipv4.conf.all.arp_ignore") == "2"
@@ -165,4 +165,5 @@ def test_ipvs_is_loaded_for_its_settings_and_not_by_a_check():
 
 def loaded_modules():
     names = [line.split()[0] for line in pathlib.Path("/proc/modules").read_text().splitlines()]
-    return [name for name in names if name.startswith("ip_vs_")] + ["ip_vs"]
+    users = [name for name in names if name.startswith("ip_vs_") or name == "xt_ipvs"]
+    return [*users, "ip_vs"]

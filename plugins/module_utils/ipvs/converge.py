@@ -248,9 +248,7 @@ def _save(store: Store, before: Manifest, after: Manifest) -> None:
 
 
 def _without(manifest: Manifest, released: Collection[tuple[str, str]]) -> Manifest:
-    for kind, name in released:
-        manifest = manifest.with_claim(kind, name, None)
-    return manifest
+    return manifest.with_claims((kind, name, None) for kind, name in released)
 
 
 def _table(service: Service | None) -> Table:

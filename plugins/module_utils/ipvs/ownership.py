@@ -38,13 +38,14 @@ def object_of(operation: Operation) -> tuple[str, str]:
 
 def claimed(manifest: Manifest, plan: Plan) -> Manifest:
     """The manifest to write before the plan is carried out."""
+    changes: dict[tuple[str, str], Claim] = {}
     for operation in plan.changes:
         kind, name = object_of(operation)
         if operation.verb == ADD:
-            manifest = manifest.with_claim(kind, name, Claim())
+            changes[kind, name] = Claim()
         elif manifest.claim(kind, name) is None:
-            manifest = manifest.with_claim(kind, name, Claim(_found(operation)))
-    return manifest
+            changes.setdefault((kind, name), Claim(_found(operation)))
+    return manifest.with_claims((*which, claim) for which, claim in changes.items())
 
 
 def settled(
@@ -56,19 +57,25 @@ def settled(
     :param claims: what ``claimed`` gave.
     :param refused: the operations that the kernel refused.
     """
+    changes: list[tuple[str, str, Claim | None]] = []
     for operation in refused:
         kind, name = object_of(operation)
-        claims = claims.with_claim(kind, name, original.claim(kind, name))
+        changes.append((kind, name, original.claim(kind, name)))
+    undone = set(refused)
+    gone: set[str] = set()
     for operation in plan.removals:
-        if operation in refused or operation.verb != DELETE:
+        if operation in undone or operation.verb != DELETE:
             continue
         kind, name = object_of(operation)
-        claims = claims.with_claim(kind, name, None)
+        changes.append((kind, name, None))
         if kind == SERVICE:
-            for child in list(claims.claims.get(REAL_SERVER, {})):
-                if child.startswith(name + _IN):
-                    claims = claims.with_claim(REAL_SERVER, child, None)
-    return claims
+            gone.add(name)
+    changes += [
+        (REAL_SERVER, child, None)
+        for child in claims.claims.get(REAL_SERVER, {})
+        if child.partition(_IN)[0] in gone
+    ]
+    return claims.with_claims(changes)
 
 
 def _found(operation: Operation) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..commands import Commands
 from ..errors import InvalidInput
 from ..files import Change, File, apply
 from ..manifest import Manifest
@@ -37,6 +38,7 @@ def converge(
     store: Store,
     owner: str,
     seconds: int,
+    commands: Commands,
     check_mode: bool,
 ) -> Outcome:
     """Have this way back, and of this owner no other.
@@ -53,8 +55,13 @@ def converge(
         todo = plan(wished, host, manifest.claims.get(KIND, {}))
         _guard(wished, host, todo, kernel)
         written = tuple(files(wished, todo))
+        if todo and seconds and not check_mode:
+            # What is undone is not ours any more, or is so again.
+            own = Change(manifest.to_json() if manifest.claims else None, File(store.path, ""))
+            undoing = rollback.script(owner, todo.undoing(), [*written, own])
+            rollback.start(owner, undoing, seconds, commands)
         if not check_mode:
-            _carry_out(todo, written, manifest, store, kernel, owner, seconds)
+            _carry_out(todo, written, manifest, store, kernel)
         pending = bool(todo) and seconds > 0
         return Outcome(todo, dict(wished.gateways), written, pending)
 
@@ -89,8 +96,6 @@ def _carry_out(
     manifest: Manifest,
     store: Store,
     kernel: rtnl.Rtnl,
-    owner: str,
-    seconds: int,
 ) -> None:
     after = todo.claimed(manifest)
     both = manifest
@@ -98,10 +103,6 @@ def _carry_out(
         both = both.with_claim(KIND, name, claim)
     if both != manifest:
         store.save(both)
-    if todo and seconds:
-        # What is undone is not ours any more, or is so again.
-        own = Change(manifest.to_json() if manifest.claims else None, File(store.path, ""))
-        rollback.start(owner, rollback.script(owner, todo.undoing(), [*written, own]), seconds)
     for each in todo.added:
         kernel.add(each)
     restored = {route.place for route in todo.restored}

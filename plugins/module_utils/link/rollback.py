@@ -10,15 +10,13 @@ The only code that talks to systemd for it: a transient timer runs a shell scrip
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 
+from ..commands import Commands
 from ..errors import Interference, Unavailable
 from ..files import Change, File, apply, changes
 
 FOLDER = "/run/lvs.cluster"
-_SEARCHED = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 def _unit(owner: str) -> str:
@@ -55,36 +53,28 @@ def script(owner: str, commands: Sequence[str], written: Sequence[Change]) -> st
     return "\n".join(lines)
 
 
-def start(owner: str, text: str, seconds: int) -> None:
+def start(owner: str, text: str, seconds: int, commands: Commands) -> None:
     """:raises Unavailable: there is no systemd to keep the time."""
-    command = shutil.which("systemd-run", path=_SEARCHED)
+    command = commands.find("systemd-run")
     if command is None:
         raise Unavailable(
             "A change of routes that undoes itself needs systemd-run, and it is not on this host; set rollback "
             "to 0 to do without."
         )
-    _stop(owner)
+    _stop(owner, commands)
     apply(changes([File(_mark(owner), None), File(_script(owner), text, 0o600)]))
-    done = subprocess.run(
-        [
-            command,
-            "--quiet",
-            "--collect",
-            f"--on-active={seconds}s",
-            "--timer-property=AccuracySec=100ms",
-            f"--unit={_unit(owner)}",
-            "/bin/sh",
-            _script(owner),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
+    words = [
+        "--quiet",
+        "--collect",
+        f"--on-active={seconds}s",
+        "--timer-property=AccuracySec=100ms",
+    ]
+    done = commands.run([command, *words, f"--unit={_unit(owner)}", "/bin/sh", _script(owner)])
+    if done.complaint:
         apply(changes([File(_script(owner), None)]))
         raise Unavailable(
-            f"The timer that would undo the change could not be started ({' '.join(done.stderr.split())}); set "
-            "rollback to 0 to do without."
+            f"The timer that would undo the change could not be started ({done.complaint}); set rollback to 0 to "
+            "do without."
         )
 
 
@@ -93,21 +83,14 @@ def is_pending(owner: str) -> bool:
     return os.path.exists(_script(owner))
 
 
-def cancel(owner: str) -> None:
-    """Let what was changed stay."""
-    if is_pending(owner):
-        command = shutil.which("systemctl", path=_SEARCHED) or "systemctl"
-        subprocess.run([command, "stop", f"{_unit(owner)}.timer"], capture_output=True, check=False)
-        apply(changes([File(_script(owner), None)]))
+def _stop(owner: str, commands: Commands) -> None:
+    command = commands.find("systemctl")
+    if command:
+        commands.run([command, "stop", f"{_unit(owner)}.timer"])
 
 
-def _stop(owner: str) -> None:
-    command = shutil.which("systemctl", path=_SEARCHED) or "systemctl"
-    subprocess.run([command, "stop", f"{_unit(owner)}.timer"], capture_output=True, check=False)
-
-
-def confirm(owner: str) -> None:
-    """The host is heard from.
+def confirm(owner: str, commands: Commands) -> None:
+    """The host is heard from: let what was changed stay.
 
     :raises Interference: too late.
     """
@@ -117,4 +100,6 @@ def confirm(owner: str) -> None:
             "The new way was not confirmed in time, and has been undone; see whether this host is slow to "
             "answer over it, and run again with a larger rollback."
         )
-    cancel(owner)
+    if is_pending(owner):
+        _stop(owner, commands)
+        apply(changes([File(_script(owner), None)]))

@@ -9,85 +9,81 @@ from __future__ import annotations
 import glob
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ..commands import Commands
 from ..errors import Unavailable
 from .model import Firewall
 
-_SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 _COMMANDS: Mapping[str, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}
 _WAIT_SECONDS = 60
 
 
-def is_there(family: str) -> bool:
-    """Whether the host has the commands of a family."""
-    return shutil.which(f"{_COMMANDS[family]}-restore", path=_SEARCHED) is not None
+@dataclass(frozen=True)
+class Iptables:
+    """The firewall of this host."""
 
+    commands: Commands
 
-def read(family: str, check_mode: bool) -> Firewall:
-    """The firewall as it is.
+    def is_there(self, family: str) -> bool:
+        """Whether the host has the commands of a family."""
+        return self.commands.find(f"{_COMMANDS[family]}-restore") is not None
 
-    In check mode, nf_tables that is not loaded stays so: its firewall is empty.
-    """
-    if check_mode and _would_load(family):
-        return Firewall({})
-    return Firewall.parse(_run([f"{_COMMANDS[family]}-save"]))
+    def read(self, family: str, check_mode: bool) -> Firewall:
+        """The firewall as it is.
 
+        In check mode, nf_tables that is not loaded stays so: its firewall is empty.
+        """
+        if check_mode and self.backend() == "nf_tables" and not _has_nf_tables():
+            return Firewall({})
+        return Firewall.parse(self._run([f"{_COMMANDS[family]}-save"]))
 
-def apply(family: str, text: str) -> None:
-    """Carry a transaction out; each table's part is all or nothing.
+    def apply(self, family: str, text: str) -> None:
+        """Carry a transaction out; each table's part is all or nothing.
 
-    :raises Unavailable: it was refused.
-    """
-    _run([f"{_COMMANDS[family]}-restore", "--noflush", "--wait", str(_WAIT_SECONDS)], text)
+        :raises Unavailable: it was refused.
+        """
+        wait = ["--noflush", "--wait", str(_WAIT_SECONDS)]
+        self._run([f"{_COMMANDS[family]}-restore", *wait], text)
 
+    def backend(self) -> str:
+        """``nf_tables`` or ``legacy``."""
+        return "nf_tables" if "nf_tables" in self._run(["iptables", "--version"]) else "legacy"
 
-def _run(words: list[str], text: str | None = None) -> str:
-    command = shutil.which(words[0], path=_SEARCHED)
-    if command is None:
-        raise Unavailable(
-            f"The command {words[0]} is not on this host; install the package iptables."
-        )
-    done = subprocess.run(
-        [command, *words[1:]],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=2 * _WAIT_SECONDS,
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    if done.returncode:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise Unavailable(
-            f"{words[0]} refused: {said}; see that the kernel has the modules for it ('iptables -t nat -L' "
-            "works), and that no other program keeps the firewall locked."
-        )
-    return done.stdout
+    def foreign_chains(self) -> list[dict[str, Any]]:
+        """The base chains that nftables has: dictionaries with family, table, name, hook and policy."""
+        command = self.commands.find("nft")
+        if command is None or not _has_nf_tables():
+            return []
+        done = self.commands.run([command, "--json", "list", "chains"])
+        try:
+            found = json.loads(done.output)["nftables"]
+        except (ValueError, KeyError):
+            return []
+        return [each["chain"] for each in found if "hook" in each.get("chain", {})]
 
+    def firewalld_runs(self) -> bool:
+        """Whether firewalld is at work."""
+        command = self.commands.find("systemctl")
+        if command is None or self.commands.find("firewalld") is None:
+            return False
+        return self.commands.run([command, "is-active", "--quiet", "firewalld"]).code == 0
 
-def backend() -> str:
-    """``nf_tables`` or ``legacy``."""
-    return "nf_tables" if "nf_tables" in _run(["iptables", "--version"]) else "legacy"
-
-
-def _would_load(family: str) -> bool:
-    command = shutil.which(f"{_COMMANDS[family]}-save", path=_SEARCHED)
-    return command is not None and backend() == "nf_tables" and not _has_nf_tables()
-
-
-def _has_nf_tables() -> bool:
-    if os.path.exists("/sys/module/nf_tables"):
-        return True
-    builtin = f"/lib/modules/{os.uname().release}/modules.builtin"
-    try:
-        with open(builtin, encoding="utf-8") as file:
-            return any("/nf_tables.ko" in line for line in file)
-    except FileNotFoundError:
-        return False
+    def _run(self, words: list[str], text: str | None = None) -> str:
+        command = self.commands.find(words[0])
+        if command is None:
+            raise Unavailable(
+                f"The command {words[0]} is not on this host; install the package iptables."
+            )
+        done = self.commands.run([command, *words[1:]], text)
+        if done.complaint:
+            raise Unavailable(
+                f"{words[0]} refused: {done.complaint}; see that the kernel has the modules for it ('iptables -t "
+                "nat -L' works), and that no other program keeps the firewall locked."
+            )
+        return done.output
 
 
 def legacy_tables() -> list[str]:
@@ -99,25 +95,12 @@ def legacy_tables() -> list[str]:
     return sorted(names)
 
 
-def foreign_chains() -> list[dict[str, Any]]:
-    """The base chains that nftables has: dictionaries with family, table, name, hook and policy."""
-    command = shutil.which("nft", path=_SEARCHED)
-    if command is None or not _has_nf_tables():
-        return []
-    done = subprocess.run(
-        [command, "--json", "list", "chains"], capture_output=True, text=True, check=False
-    )
+def _has_nf_tables() -> bool:
+    if os.path.exists("/sys/module/nf_tables"):
+        return True
+    builtin = f"/lib/modules/{os.uname().release}/modules.builtin"
     try:
-        found = json.loads(done.stdout)["nftables"]
-    except (ValueError, KeyError):
-        return []
-    return [each["chain"] for each in found if "hook" in each.get("chain", {})]
-
-
-def firewalld_runs() -> bool:
-    """Whether firewalld is at work."""
-    command = shutil.which("systemctl", path=_SEARCHED)
-    if command is None or not os.path.exists("/usr/sbin/firewalld"):
+        with open(builtin, encoding="utf-8") as file:
+            return any("/nf_tables.ko" in line for line in file)
+    except FileNotFoundError:
         return False
-    done = subprocess.run([command, "is-active", "--quiet", "firewalld"], check=False)
-    return done.returncode == 0

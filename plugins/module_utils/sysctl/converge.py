@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Callable
 
+from ..commands import Commands
 from ..errors import InvalidInput, KernelRefusal, Refused
 from ..files import Change, File, apply, changes, read
 from ..manifest import Manifest
@@ -59,7 +60,11 @@ def host() -> Host:
 
 
 def converge(
-    wish: Callable[[], Sequence[Wish]], store: Store, owner: str, check_mode: bool
+    wish: Callable[[], Sequence[Wish]],
+    store: Store,
+    owner: str,
+    commands: Commands,
+    check_mode: bool,
 ) -> Outcome:
     """Have these settings, and of this owner no others.
 
@@ -73,7 +78,7 @@ def converge(
         claims = manifest.claims.get(KIND, {})
         of_ipvs = any(each.name.startswith(proc.IPVS) for each in wishes)
         if of_ipvs and not check_mode and not proc.ipvs_is_loaded():
-            proc.load_ipvs()
+            proc.load_ipvs(commands)
         current = _current([each.name for each in wishes], list(claims), check_mode)
         todo = plan(wishes, current, claims)
         own = conf.path(owner)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import glob
 import os
-import subprocess
 
+from ..commands import Commands
 from ..errors import Unavailable
 
 ROOT = "/proc/sys"
@@ -56,15 +56,10 @@ def ipvs_is_loaded() -> bool:
     return os.path.isdir(_path(IPVS.rstrip(".")))
 
 
-def load_ipvs() -> None:
+def load_ipvs(commands: Commands) -> None:
     """:raises Unavailable: the module can't be loaded."""
-    try:
-        done = subprocess.run(
-            ["modprobe", "ip_vs"], capture_output=True, text=True, check=False, timeout=60
-        )
-        problem = done.stderr.strip() if done.returncode else ""
-    except OSError as error:
-        problem = str(error)
+    modprobe = commands.find("modprobe")
+    problem = commands.run([modprobe, "ip_vs"]).complaint if modprobe else "there is no modprobe"
     if problem:
         raise Unavailable(
             f"The settings net.ipv4.vs need the kernel module ip_vs, and it could not be loaded ({problem}); "
