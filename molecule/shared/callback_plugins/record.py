@@ -46,6 +46,7 @@ class CallbackModule(CallbackBase):
                 {
                     "host": result._host.get_name(),
                     "task": result._task.get_name(),
+                    "action": result._task.action,
                     "changed": bool(item.get("changed")),
                     "diff": item.get("diff"),
                 }

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import pathlib
+import re
+
 
 def diffs(record):
     """By host, in order; hosts of one play take turns as it happens."""
@@ -30,3 +33,24 @@ def test_check_mode_shows_the_diff_of_the_change(records):
 def test_the_second_run_changes_nothing(records):
     assert any(found["changed"] for found in records[1]["results"])
     assert [found for found in records[2]["results"] if found["changed"]] == []
+
+
+# What Ansible does by itself, without the host.
+LOCAL = re.compile(
+    r"(.*\.)?(set_fact|assert|debug|meta|validate_argument_spec|include_\w+|import_\w+)$"
+)
+
+
+def test_a_run_without_changes_is_as_short_as_the_readme_says(records, capsys):
+    """How many tasks each host had to run."""
+    counts = {}
+    for found in records[2]["results"]:
+        if not LOCAL.match(found["action"]):
+            counts[found["host"]] = counts.get(found["host"], 0) + 1
+    with capsys.disabled():
+        print(f"tasks of a run without changes: {counts}")
+    readme = (pathlib.Path(__file__).parents[3] / "README.md").read_text()
+    told = re.search(r"takes (\d+) tasks on a director and (\d+) on a real server", readme)
+    assert counts == {
+        host: int(told[1] if host.startswith("director") else told[2]) for host in counts
+    }
