@@ -80,7 +80,8 @@ export PATH LC_ALL=C
 
 
 def require(command: str) -> None:
-    """See that a command that a script needs is on the host.
+    """See that a command that a script needs is on the host. Not for check mode: an earlier task of the
+    same play may be about to install it.
 
     :raises Unavailable: it is not.
     """

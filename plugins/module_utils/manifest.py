@@ -77,6 +77,10 @@ class Manifest:
                 of_kind[name] = claim
         return Manifest(self.owner, {k: v for k, v in claims.items() if v})
 
+    def with_kind(self, kind: str, claims: Mapping[str, Claim]) -> Manifest:
+        """The same manifest, in which just these are the claims of one kind."""
+        return Manifest(self.owner, {k: v for k, v in {**self.claims, kind: claims}.items() if v})
+
     def to_json(self) -> str:
         """The file's text; sorted, so that equal manifests are equal files."""
         data = {

@@ -244,7 +244,7 @@ def work(module):
                     firewall.apply(each.family, each.text)
         body = plan.script_body(chains) if params["at_boot"] else None
         written = _runtime.keep_at_boot(module, boot.FIREWALL, "rules of the firewall", body)
-    if any(chains.values()):
+    if any(chains.values()) and firewall.is_there("ipv4"):
         for warning in others.warnings(
             firewall.backend(),
             iptables.legacy_tables(),

@@ -127,7 +127,7 @@ def work(module):
     params = module.params
     role, present = params["role"], params["state"] == "present"
     at_boot = params["at_boot"] and present
-    if at_boot:
+    if at_boot and not module.check_mode:
         boot.require("ipvsadm")
 
     def wish(current):

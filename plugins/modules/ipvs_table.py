@@ -312,7 +312,7 @@ def work(module):
             canonical_address(text, "the table", "unprepared")[1] for text in params["unprepared"]
         ),
     )
-    if params["at_boot"]:
+    if params["at_boot"] and not module.check_mode:
         boot.require("ipvsadm")
     written = []
 

@@ -119,7 +119,7 @@ def work(module):
     present = params["state"] == "present"
     wanted = {name: params[name] for name in NAMES} if present else {}
     at_boot = params["at_boot"] and present
-    if at_boot:
+    if at_boot and not module.check_mode:
         boot.require("ipvsadm")
     store = _runtime.enter(module)
     todo = settings.set_timeouts(_runtime.KERNEL, store, wanted, module.check_mode)

@@ -125,3 +125,10 @@ def test_the_folder_stays_for_another_owner(store, tmp_path):
         each.save(FULL)
     store.save(Manifest("web"))
     assert os.listdir(tmp_path / "state") == ["other.json"]
+
+
+def test_the_claims_of_one_kind_are_replaced():
+    some = FULL.with_kind("ipvs_service", {"x": Claim()})
+    assert set(some.claims) == {"ipvs_service", "ipvs_real_server"}
+    assert set(some.claims["ipvs_service"]) == {"x"}
+    assert set(some.with_kind("ipvs_service", {}).claims) == {"ipvs_real_server"}

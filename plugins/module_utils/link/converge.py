@@ -97,10 +97,9 @@ def _carry_out(
     store: Store,
     kernel: rtnl.Rtnl,
 ) -> None:
-    after = todo.claimed(manifest)
-    both = manifest
-    for name, claim in after.claims.get(KIND, {}).items():
-        both = both.with_claim(KIND, name, claim)
+    # What was found is written down before it is lost, and forgotten only once it is given back.
+    after = manifest.with_kind(KIND, todo.claims)
+    both = manifest.with_claims((KIND, name, claim) for name, claim in todo.claims.items())
     if both != manifest:
         store.save(both)
     for each in todo.added:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Union
 
 from ..errors import InvalidInput
-from ..manifest import Claim, Manifest
+from ..manifest import Claim
 from .model import IPV4, MAIN, Object, Route, Rule, Way, parse
 
 KIND = "route"
@@ -83,15 +83,6 @@ class WayPlan:
             "before": "".join(f"{line}\n" for line in before),
             "after": "".join(f"{line}\n" for line in after),
         }
-
-    def claimed(self, manifest: Manifest) -> Manifest:
-        """The manifest while this is so."""
-        for name in manifest.claims.get(KIND, {}):
-            if name not in self.claims:
-                manifest = manifest.with_claim(KIND, name, None)
-        for name, claim in self.claims.items():
-            manifest = manifest.with_claim(KIND, name, claim)
-        return manifest
 
     def undoing(self) -> list[str]:
         """The commands that bring everything back, for the timer."""

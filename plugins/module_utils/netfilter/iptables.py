@@ -34,8 +34,11 @@ class Iptables:
     def read(self, family: str, check_mode: bool) -> Firewall:
         """The firewall as it is.
 
-        In check mode, nf_tables that is not loaded stays so: its firewall is empty.
+        In check mode, nf_tables that is not loaded stays so: its firewall is empty. So is that of a host
+        without iptables, which an earlier task of the same play may be about to install.
         """
+        if check_mode and not self.is_there(family):
+            return Firewall({})
         if check_mode and self.backend() == "nf_tables" and not _has_nf_tables():
             return Firewall({})
         return Firewall.parse(self._run([f"{_COMMANDS[family]}-save"]))

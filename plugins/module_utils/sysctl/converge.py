@@ -122,11 +122,9 @@ def _current(wished: Sequence[str], claimed: Sequence[str], check_mode: bool) ->
 def _carry_out(
     todo: SettingsPlan, written: Sequence[Change], manifest: Manifest, store: Store
 ) -> None:
-    after = todo.claimed(manifest)
     # What was found is written down before it is lost, and forgotten only once it is given back.
-    both = manifest
-    for name, claim in after.claims.get(KIND, {}).items():
-        both = both.with_claim(KIND, name, claim)
+    after = manifest.with_kind(KIND, todo.claims)
+    both = manifest.with_claims((KIND, name, claim) for name, claim in todo.claims.items())
     if both != manifest:
         store.save(both)
     apply(written)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..manifest import Claim, Manifest
+from ..manifest import Claim
 from .profiles import AFFECTED, Wish, rank, side_effects
 
 KIND = "sysctl"
@@ -49,15 +49,6 @@ class SettingsPlan:
             "before": "".join(f"{name} = {first[name]}\n" for name in sorted(first)),
             "after": "".join(f"{name} = {last[name]}\n" for name in sorted(last)),
         }
-
-    def claimed(self, manifest: Manifest) -> Manifest:
-        """The manifest while these settings are ours."""
-        for name in manifest.claims.get(KIND, {}):
-            if name not in self.claims:
-                manifest = manifest.with_claim(KIND, name, None)
-        for name, claim in self.claims.items():
-            manifest = manifest.with_claim(KIND, name, claim)
-        return manifest
 
 
 def plan(
