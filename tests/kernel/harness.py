@@ -78,6 +78,18 @@ def four_steps(name, look=None, **params):
     return done
 
 
+@contextlib.contextmanager
+def without_scheduler(name):
+    """A kernel in which the module of a scheduler can't be loaded."""
+    block = pathlib.Path(f"/etc/modprobe.d/no-{name}.conf")
+    block.write_text(f"install ip_vs_{name} /bin/false\n")
+    sh("modprobe", "--remove", f"ip_vs_{name}", check=False)
+    try:
+        yield
+    finally:
+        block.unlink()
+
+
 def our_files():
     """Every file that bears our name, and what is in it: path to content, or to a link's target."""
     found = {}

@@ -28,10 +28,13 @@ FOREIGN = (
 
 
 def firewall():
-    """All rules, chains and policies, as iptables saves them; without comments and counters."""
+    """All rules and chains, and policies that are not to accept, as iptables saves them.
+
+    Without comments and counters; and an empty table is as good as none.
+    """
     text = sh("iptables-save") + sh("ip6tables-save")
     lines = [re.sub(r" \[\d+:\d+\]", "", line) for line in text.splitlines()]
-    return [line for line in lines if not line.startswith("#")]
+    return [line for line in lines if line[0] not in "#*C" and not re.match(r":\S+ ACCEPT$", line)]
 
 
 def ours():

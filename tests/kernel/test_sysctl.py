@@ -14,7 +14,8 @@ from tests.kernel.harness import ModuleFailed, claims, four_steps, our_files, ru
 # Settings that move on their own.
 VOLATILE = re.compile(
     r"^(kernel\.random\.|kernel\.ns_last_pid|fs\.(dentry|inode|file|aio)|kernel\.(pty\.nr|tainted)|"
-    r"net\.netfilter\.nf_conntrack_count|net\.ipv4\.conf\.[^.]*\.forwarding = x|kernel\.sched_domain)"
+    # The last come and go with the module of a scheduler.
+    r"net\.netfilter\.nf_conntrack_count|kernel\.sched_domain|net\.ipv4\.vs\.lblcr?_expiration)"
 )
 CONF = "/etc/sysctl.d/90-lvs.cluster-default.conf"
 
