@@ -247,3 +247,22 @@ def test_without_the_library_a_host_without_a_way_of_ours_is_fine(monkeypatch):
     assert not route(state="absent")["changed"]
     with pytest.raises(ModuleFailed, match="install the package python3-pyroute2"):
         route(**BOTH)
+
+
+def test_what_is_kept_goes_by_the_routes_that_there_are():
+    """Also where the host's default route is replaced: a kept network may be on a segment of its own."""
+    params = {"gateway": [DIRECTOR], "mode": "default", "rollback": 0}
+    four(**params, keep=["198.51.100.0/24", "10.96.0.0/24", "10.20.0.0/16"])
+    assert way("198.51.100.9") == "10.96.0.9"
+    assert way("10.96.0.200") is None
+    assert way("10.20.3.4") == ROUTER
+    assert way(OUTSIDE) == DIRECTOR
+
+
+def test_a_change_of_an_earlier_run_waits_still():
+    params = {"gateway": [DIRECTOR], "source": [OWN]}
+    assert route(**params, rollback=500)["pending"]
+    again = route(**params, rollback=500)
+    assert (again["changed"], again["pending"]) == (False, True)
+    route(state="confirmed")
+    assert not route(**params, rollback=500)["pending"]

@@ -55,6 +55,8 @@ def converge(
         todo = plan(wished, host, manifest.claims.get(KIND, {}))
         _guard(wished, host, todo, kernel)
         written = tuple(files(wished, todo))
+        if todo and not check_mode:
+            rollback.forget(owner, commands)
         if todo and seconds and not check_mode:
             # What is undone is not ours any more, or is so again.
             own = Change(manifest.to_json() if manifest.claims else None, File(store.path, ""))
@@ -62,7 +64,8 @@ def converge(
             rollback.start(owner, undoing, seconds, commands)
         if not check_mode:
             _carry_out(todo, written, manifest, store, kernel)
-        pending = bool(todo) and seconds > 0
+        # What an earlier run has left to be confirmed is so still.
+        pending = (bool(todo) and seconds > 0) or (not todo and rollback.is_pending(owner))
         return Outcome(todo, dict(wished.gateways), written, pending)
 
 

@@ -61,8 +61,7 @@ def start(owner: str, text: str, seconds: int, commands: Commands) -> None:
             "A change of routes that undoes itself needs systemd-run, and it is not on this host; set rollback "
             "to 0 to do without."
         )
-    _stop(owner, commands)
-    apply(changes([File(_mark(owner), None), File(_script(owner), text, 0o600)]))
+    apply(changes([File(_script(owner), text, 0o600)]))
     words = [
         "--quiet",
         "--collect",
@@ -76,6 +75,12 @@ def start(owner: str, text: str, seconds: int, commands: Commands) -> None:
             f"The timer that would undo the change could not be started ({done.complaint}); set rollback to 0 to "
             "do without."
         )
+
+
+def forget(owner: str, commands: Commands) -> None:
+    """A change begins: what became of an earlier one counts no more."""
+    _stop(owner, commands)
+    apply(changes([File(_mark(owner), None), File(_script(owner), None)]))
 
 
 def is_pending(owner: str) -> bool:

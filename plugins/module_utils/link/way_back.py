@@ -175,6 +175,7 @@ def _default(
     if earlier is None:
         replaced = _found_in_place(own, others, claims)
         old = best
+        _check_single(replaced, old if _of(wish.keep, family) else None)
     else:
         replaced = _replaced_by(earlier)
         old = replaced or best
@@ -183,11 +184,29 @@ def _default(
     kept = _of(wish.keep, family)
     if old and kept:
         aside = replace(old, table=wish.table, metric=LOWEST_METRIC[family], protocol=own.protocol)
-        rules = [Rule(family, wish.priority, wish.table, destination=str(net)) for net in kept]
-        beside: list[Object] = [aside, *rules]
+        beside: list[Object] = [aside]
+        for network in kept:
+            # Where the main table knows a way of its own, that stays; only the default route is the old one.
+            to = str(network)
+            beside += [
+                Rule(family, wish.priority, MAIN, destination=to, no_default=True),
+                Rule(family, wish.priority + 1, wish.table, destination=to),
+            ]
         for each in beside:
             wanted[each] = claims.get(str(each)) or Claim()
     return wanted
+
+
+def _check_single(*routes: Route | None) -> None:
+    for route in routes:
+        if route and not route.interface:
+            raise InvalidInput(
+                "the way back",
+                "mode",
+                DEFAULT,
+                "would replace a default route over several ways, which could not be given back",
+                "use mode policy, which leaves it alone",
+            )
 
 
 def _replaced_by(claim: Claim) -> Route | None:

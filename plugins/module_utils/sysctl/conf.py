@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from ..errors import InvalidInput
-from .profiles import Wish, canonical_name
+from .profiles import Wish, canonical_name, rank
 
 # Of files with one name, the first of these folders wins.
 FOLDERS = (
@@ -39,10 +39,12 @@ def text(owner: str, wishes: Iterable[Wish], values: Mapping[str, str]) -> str |
     lines = set()
     for wish in wishes:
         value = wish.value if wish.pattern else values[wish.name]
-        lines.add(f"{wish.pattern or wish.name} = {value}")
+        # In the order in which they are written now: forwarding resets what comes before it.
+        lines.add((rank(wish.name), f"{wish.pattern or wish.name} = {value}"))
     if not lines:
         return None
-    return "\n".join([f"# Of lvs.cluster, for owner {owner}.", *sorted(lines), ""])
+    ordered = [line for _rank, line in sorted(lines)]
+    return "\n".join([f"# Of lvs.cluster, for owner {owner}.", *ordered, ""])
 
 
 def modules_text(owner: str, wishes: Iterable[Wish]) -> str | None:

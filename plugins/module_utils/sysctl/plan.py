@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..manifest import Claim
-from .profiles import AFFECTED, Wish, rank, side_effects
+from .profiles import AFFECTED, Wish, rank, same_setting, side_effects
 
 KIND = "sysctl"
 
@@ -106,7 +106,7 @@ def _found(name: str, now: Mapping[str, str]) -> dict[str, Any]:
 
 def _give_back(name: str, claim: Claim, now: Mapping[str, str], put: Any) -> None:
     found = claim.found or {}
-    if name not in now or now[name] != found.get("set"):
+    if name not in now or not same_setting(name, now[name], str(found.get("set"))):
         return
     put(name, found["value"])
     for other, value in sorted(found.get("beside", {}).items()):

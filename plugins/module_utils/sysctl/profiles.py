@@ -213,6 +213,11 @@ AFFECTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def same_setting(name: str, one: str, other: str) -> bool:
+    """Whether two values are the same to us: of some settings the kernel turns 1 into 2 and back."""
+    return one == other or (name in _FLIPPING and {one, other} == {"1", "2"})
+
+
 def rank(name: str) -> int:
     """The order of writing: accept_ra before the forwarding that would end it, and that before all that it
     changes."""

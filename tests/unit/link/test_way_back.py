@@ -102,7 +102,8 @@ def test_the_default_route_gives_way_and_what_is_kept_goes_as_before():
     assert todo.replaced == (OLD,)
     assert [str(each) for each in todo.added] == [
         "-4 route default via 192.168.0.1 dev eth1 table 1704 metric 0 proto 70",
-        "-4 rule priority 17040 from all to 10.20.0.0/16 lookup 1704 protocol 70",
+        "-4 rule priority 17040 from all to 10.20.0.0/16 lookup 254 suppress_prefixlength 0 protocol 70",
+        "-4 rule priority 17041 from all to 10.20.0.0/16 lookup 1704 protocol 70",
         "-4 route default via 192.168.0.104 dev eth1 table 254 metric 0 proto 70",
     ]
     claim = todo.claims["-4 route default via 192.168.0.104 dev eth1 table 254 metric 0 proto 70"]
@@ -138,10 +139,21 @@ def test_from_one_way_to_another(first, second):
 def test_what_the_timer_does():
     todo = plan(DEFAULT, Host((OLD,)), {})
     assert todo.undoing() == [
-        "ip -4 rule del priority 17040 from all to 10.20.0.0/16 lookup 1704 protocol 70",
+        "ip -4 rule del priority 17041 from all to 10.20.0.0/16 lookup 1704 protocol 70",
+        "ip -4 rule del priority 17040 from all to 10.20.0.0/16 lookup 254 suppress_prefixlength 0 "
+        "protocol 70",
         "ip -4 route del default via 192.168.0.1 dev eth1 table 1704 metric 0 proto 70",
         "ip -4 route replace default via 192.168.0.1 dev eth1 table 254 metric 0 proto 3",
     ]
+
+
+def test_a_default_route_over_several_ways_is_left_alone():
+    several = Host((Route("ipv4", "", "", protocol=3),))
+    with pytest.raises(
+        InvalidInput, match="mode='default': would replace a default route over several"
+    ):
+        plan(DEFAULT, several, {})
+    assert plan(POLICY, several, {})
 
 
 def test_a_table_of_somebody_else():

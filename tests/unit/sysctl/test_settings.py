@@ -184,6 +184,12 @@ def test_what_somebody_else_has_set_since_stays():
     assert plan([], FOUND, first.claims).writes == ()
 
 
+def test_what_the_kernel_has_flipped_is_given_back():
+    name = "net.ipv4.vs.drop_entry"
+    first = plan(explicit({name: 1}), {name: "0"}, {})
+    assert [write.after for write in plan([], {name: "2"}, first.claims).writes] == ["0"]
+
+
 def test_a_value_that_will_do_is_kept_and_is_not_ours():
     wish = Wish("a.b", "1", frozenset({"2"}))
     todo = plan([wish], {"a.b": "2"}, {})
@@ -222,10 +228,10 @@ def test_the_file():
     values = {wish.name: wish.value for wish in wishes}
     assert conf.text("web", wishes, values) == (
         "# Of lvs.cluster, for owner web.\n"
+        "net.ipv4.ip_forward = 1\n"
         "net.ipv4.conf.*.send_redirects = 0\n"
         "net.ipv4.conf.all.send_redirects = 0\n"
         "net.ipv4.conf.default.send_redirects = 0\n"
-        "net.ipv4.ip_forward = 1\n"
     )
     assert conf.modules_text("web", wishes) is None
     assert conf.text("web", [], {}) is None
