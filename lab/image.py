@@ -44,6 +44,9 @@ PACKAGES = (
     "iputils-arping",
     "curl",
     "nginx",
+    "vsftpd",
+    "dnsmasq",
+    "bind9-dnsutils",
     "netbase",
     "procps",
 )
@@ -99,6 +102,7 @@ _GUEST_FILES = (
     "lab-clock.service",
     "modprobe.conf",
     "sshd.conf",
+    "vsftpd.conf",
     "zipimport_cache.py",
 )
 

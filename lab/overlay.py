@@ -33,6 +33,7 @@ def overlay(topology: Topology, node: NodeSpec, keys: Keys) -> dict[str, File | 
         "root/.ssh/authorized_keys": File(keys.authorized.encode(), 0o600),
         "etc/systemd/network/10-eth0.network": _text(_MANAGEMENT),
         "var/www/html/index.html": _text(f"{node.name}\n"),
+        "etc/dnsmasq.d/lab.conf": _text(_NAME_SERVER.format(name=node.name)),
     }
     for number, nic in enumerate(node.nics, 1):
         files[f"etc/systemd/network/20-eth{number}.network"] = _text(_network(number, nic))
@@ -55,6 +56,12 @@ IPv6AcceptRA=no
 LLDP=no
 """
 
+
+# Where it is enabled: whoever asks for the text of who.lab gets the machine's name.
+_NAME_SERVER = """no-resolv
+no-hosts
+txt-record=who.lab,{name}
+"""
 
 _ROUTER = """net.ipv4.ip_forward = 1
 net.ipv6.conf.all.forwarding = 1

@@ -63,12 +63,13 @@ install -m 644 "$guest/lab-clock.service" /etc/systemd/system/lab-clock.service
 
 # Services: only what every machine needs. Whatever else one needs, its topology enables.
 systemctl enable systemd-networkd.service ssh.service lab-clock.service
-for unit in nginx.service ipvsadm.service nftables.service; do
+for unit in nginx.service vsftpd.service dnsmasq.service ipvsadm.service nftables.service; do
   systemctl disable "$unit" 2> /dev/null || true
 done
 systemctl mask "$@"
 install -D -m 644 "$guest/sshd.conf" /etc/ssh/sshd_config.d/10-lab.conf
 install -D -m 644 "$guest/journald.conf" /etc/systemd/journald.conf.d/10-lab.conf
+install -m 644 "$guest/vsftpd.conf" /etc/vsftpd.conf
 install -D -m 644 "$guest/modprobe.conf" /etc/modprobe.d/lab.conf
 # Started over the bus by who needs it; nobody does during boot.
 rm -f /usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service

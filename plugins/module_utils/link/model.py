@@ -17,8 +17,8 @@ IPV4, IPV6 = "ipv4", "ipv6"
 MAIN = 254
 # The protocol that our routes and rules bear, so that people can tell them; free in iproute2's list.
 PROTOCOL = 70
-_FLAG: Mapping[str, str] = {IPV4: "-4", IPV6: "-6"}
-_FAMILY: Mapping[str, str] = {flag: family for family, flag in _FLAG.items()}
+FLAG_OF_FAMILY: Mapping[str, str] = {IPV4: "-4", IPV6: "-6"}
+FAMILY_OF_FLAG: Mapping[str, str] = {flag: family for family, flag in FLAG_OF_FAMILY.items()}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Route:
         return self.family, self.table, self.metric
 
     def __str__(self) -> str:
-        words = [_FLAG[self.family], "route", "default"]
+        words = [FLAG_OF_FAMILY[self.family], "route", "default"]
         words += ["via", self.gateway] if self.gateway else []
         words += ["dev", self.interface, "table", str(self.table), "metric", str(self.metric)]
         words += ["proto", str(self.protocol)]
@@ -76,7 +76,7 @@ class Rule:
     no_default: bool = False
 
     def __str__(self) -> str:
-        words = [_FLAG[self.family], "rule", "priority", str(self.priority)]
+        words = [FLAG_OF_FAMILY[self.family], "rule", "priority", str(self.priority)]
         words += ["from", self.source or "all"]
         words += ["to", self.destination] if self.destination else []
         words += ["lookup", str(self.table)]
@@ -98,7 +98,7 @@ def parse(text: str) -> Object:
     :raises ValueError: no words of an object.
     """
     flag, kind, *words = text.split()
-    family = _FAMILY.get(flag, "")
+    family = FAMILY_OF_FLAG.get(flag, "")
     onlink = words[-1:] == ["onlink"]
     words = words[: len(words) - onlink]
     if kind == "route" and words[:1] == ["default"]:

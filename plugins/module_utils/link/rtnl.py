@@ -11,10 +11,11 @@ import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..errors import KernelRefusal, Unavailable
+from .address import Address
 from .model import IPV4, IPV6, MAIN, PROTOCOL, Object, Route, Rule, Way
 from .way_back import Host, Network
 
@@ -22,6 +23,9 @@ _AF = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
 _UNICAST, _TO_TABLE = 1, 1
 _ONLINK = 4
 _NO_SUPPRESSION = 0xFFFFFFFF
+_SCOPES: Mapping[int, str] = {0: "global", 200: "site", 253: "link", 254: "host"}
+_NODAD = 0x02
+_FOREVER = 0xFFFFFFFF
 
 
 @contextlib.contextmanager
@@ -55,6 +59,50 @@ class Rtnl:
             if text:
                 found.add(str(ipaddress.ip_address(text)))
         return found
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """The names of this host's interfaces."""
+        return tuple(self._indexes)
+
+    def standing(self) -> list[Address]:
+        """All addresses of this host, each on its interface."""
+        return [self._address(message) for message in self._ip.get_addr()]
+
+    def _address(self, message: Any) -> Address:
+        text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+        flags = message.get_attr("IFA_FLAGS") or message["flags"]
+        lives = message.get_attr("IFA_CACHEINFO") or {}
+        version6 = message["family"] == socket.AF_INET6
+        return Address(
+            str(ipaddress.ip_address(text)),
+            message["prefixlen"],
+            self._names.get(message["index"], ""),
+            "global" if version6 else _SCOPES.get(message["scope"], str(message["scope"])),
+            version6 and lives.get("ifa_preferred", _FOREVER) == 0,
+            bool(flags & _NODAD),
+        )
+
+    def put_address(self, verb: str, each: Address) -> None:
+        """Add an address, or delete it; one that is not there is as good as deleted."""
+        given: dict[str, Any] = {
+            "index": self._indexes[each.interface],
+            "family": _AF[each.family],
+            "address": each.address,
+            "prefixlen": each.length,
+        }
+        if verb == "add" and each.family == IPV4:
+            given["scope"] = next(n for n, name in _SCOPES.items() if name == each.scope)
+        elif verb == "add":
+            given["IFA_FLAGS"] = _NODAD if each.nodad else 0
+            life = 0 if each.passive else _FOREVER
+            given["IFA_CACHEINFO"] = {"ifa_preferred": life, "ifa_valid": _FOREVER}
+        self._ask(
+            each,
+            verb,
+            errno.EADDRNOTAVAIL,
+            lambda: self._ip.addr("add" if verb == "add" else "del", **given),
+        )
 
     def host(self) -> Host:
         """Its default routes, its rules, and where the main table leads besides."""
@@ -127,13 +175,19 @@ class Rtnl:
 
     def _do(self, each: Object, kind: str, verb: str) -> None:
         given = self._rule_given(each) if isinstance(each, Rule) else self._route_given(each)
+        asked = getattr(self._ip, kind)
+        self._ask(each, verb, errno.ESRCH, lambda: asked(verb, family=_AF[each.family], **given))
+
+    @staticmethod
+    def _ask(each: Object | Address, verb: str, missing: int, work: Callable[[], Any]) -> None:
+        """:param missing: the number that says that what is to be deleted is not there."""
         try:
-            getattr(self._ip, kind)(verb, family=_AF[each.family], **given)
+            work()
         except Exception as error:
             number = _number(error)
             if number is None:
                 raise
-            gone = verb == "del" and number in (errno.ESRCH, errno.ENOENT)
+            gone = verb in ("del", "delete") and number in (missing, errno.ENOENT)
             there = verb == "add" and number == errno.EEXIST
             if not gone and not there:
                 raise KernelRefusal(
