@@ -26,8 +26,9 @@ _UNIT = f"/etc/systemd/system/{SERVICE}"
 _WANTED = f"/etc/systemd/system/multi-user.target.wants/{SERVICE}"
 
 # The order at boot: what lets packets through comes before what attracts them.
-FIREWALL, TIMEOUTS, TABLE, SYNC, ROUTES, ADDRESSES = (
+FIREWALL, TUNNELS, TIMEOUTS, TABLE, SYNC, ROUTES, ADDRESSES = (
     "20-firewall",
+    "25-tunnels",
     "30-timeouts",
     "40-table",
     "50-sync-daemon",

@@ -10,8 +10,8 @@ module: lvs_vip
 short_description: Put virtual addresses on a director or a real server
 version_added: 0.1.0
 description:
-  - Adds virtual addresses (VIPs) to an interface. Each stands for itself alone (a prefix of 32 bits, or 128 of IPv6), unless
-    it is given with a length.
+  - Adds virtual addresses (VIPs) to an interface. Each stands for itself alone (a prefix of 32 bits, or 128 of IPv6),
+    unless it is given with a length.
   - On a real server that is reached by direct routing or a tunnel they belong on V(lo), where nobody is told of them.
     Set C(arp_ignore) and C(arp_announce) before, with M(lvs.cluster.lvs_sysctl), and take them back only after. IPv6
     needs no such setting, because neighbour solicitations are answered by the interface that has the address.
@@ -34,8 +34,8 @@ options:
   interface:
     description:
       - The interface.
-      - If it is empty, an address stays where it is; else it gets on the interface on whose network it is, or else on V(lo),
-        which does for a virtual address that routers send to this host.
+      - If it is empty, an address stays where it is; else it gets on the interface on whose network it is, or else on
+        V(lo), which does for a virtual address that routers send to this host.
     type: str
     default: lo
   scope:
@@ -50,13 +50,14 @@ options:
     default: true
   passive:
     description:
-      - Whether the host never chooses an IPv6 address of these as the source of what it sends on its own, by a preferred
-        lifetime of 0. Answers from it are as ever. Of IPv4 a prefix of 32 bits sees to that.
+      - Whether the host never chooses an IPv6 address of these as the source of what it sends on its own, by a
+        preferred lifetime of 0. Answers from it are as ever. Of IPv4 a prefix of 32 bits sees to that.
     type: bool
     default: true
   announce:
     description:
-      - Whether the segment is told of what is added, by gratuitous ARP or an unsolicited neighbour advertisement, three times.
+      - Whether the segment is told of what is added, by gratuitous ARP or an unsolicited neighbour advertisement,
+        three times.
       - At boot it is not, because neighbours know this host's hardware address still.
     type: bool
     default: false

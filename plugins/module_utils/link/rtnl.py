@@ -29,8 +29,11 @@ _FOREVER = 0xFFFFFFFF
 
 
 @contextlib.contextmanager
-def connect() -> Iterator[Rtnl]:
-    """:raises Unavailable: the host has no pyroute2."""
+def connection() -> Iterator[Any]:
+    """pyroute2's own.
+
+    :raises Unavailable: the host has no pyroute2.
+    """
     try:
         # Its import takes longer than all the rest.
         from pyroute2 import IPRoute  # noqa: PLC0415
@@ -40,6 +43,13 @@ def connect() -> Iterator[Rtnl]:
             "RHEL and its kin)."
         ) from None
     with IPRoute() as ip:
+        yield ip
+
+
+@contextlib.contextmanager
+def connect() -> Iterator[Rtnl]:
+    """:raises Unavailable: the host has no pyroute2."""
+    with connection() as ip:
         yield Rtnl(ip)
 
 
@@ -154,7 +164,7 @@ class Rtnl:
         try:
             (message, *_rest) = self._ip.route("get", family=family, **given)
         except Exception as error:
-            if _number(error) is None:
+            if number(error) is None:
                 raise
             return None
         if message["type"] != _UNICAST:
@@ -184,16 +194,16 @@ class Rtnl:
         try:
             work()
         except Exception as error:
-            number = _number(error)
-            if number is None:
+            code = number(error)
+            if code is None:
                 raise
-            gone = verb in ("del", "delete") and number in (missing, errno.ENOENT)
-            there = verb == "add" and number == errno.EEXIST
+            gone = verb in ("del", "delete") and code in (missing, errno.ENOENT)
+            there = verb == "add" and code == errno.EEXIST
             if not gone and not there:
                 raise KernelRefusal(
                     f"Could not {verb} '{each}'",
-                    number,
-                    f"the kernel answered: {os.strerror(number)}",
+                    code,
+                    f"the kernel answered: {os.strerror(code)}",
                     f"see what '{each.command('add')}' says on the host",
                 ) from error
 
@@ -242,7 +252,7 @@ def _network(address: str | None, length: int, always: bool = False) -> str:
     return str(network.network_address) if alone else str(network)
 
 
-def _number(error: Exception) -> int | None:
+def number(error: Exception) -> int | None:
     """The errno of pyroute2's NetlinkError, of whichever version."""
-    number = getattr(error, "code", None)
-    return number if isinstance(number, int) else None
+    code = getattr(error, "code", None)
+    return code if isinstance(code, int) else None

@@ -13,8 +13,8 @@ from __future__ import annotations
 import glob
 import os
 
+from .. import modprobe
 from ..commands import Commands
-from ..errors import Unavailable
 
 ROOT = "/proc/sys"
 IPVS = "net.ipv4.vs."
@@ -58,10 +58,4 @@ def ipvs_is_loaded() -> bool:
 
 def load_ipvs(commands: Commands) -> None:
     """:raises Unavailable: the module can't be loaded."""
-    modprobe = commands.find("modprobe")
-    problem = commands.run([modprobe, "ip_vs"]).complaint if modprobe else "there is no modprobe"
-    if problem:
-        raise Unavailable(
-            f"The settings net.ipv4.vs need the kernel module ip_vs, and it could not be loaded ({problem}); "
-            "install the kernel package that holds it and boot that kernel."
-        )
+    modprobe.load("ip_vs", "The settings net.ipv4.vs need", commands)
