@@ -153,20 +153,12 @@ operations:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, boot
+from ansible_collections.lvs.cluster.plugins.module_utils import _firewall, _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.cluster.topology import network
-from ansible_collections.lvs.cluster.plugins.module_utils.commands import Commands
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
-from ansible_collections.lvs.cluster.plugins.module_utils.netfilter import (
-    iptables,
-    nat,
-    others,
-    plan,
-)
+from ansible_collections.lvs.cluster.plugins.module_utils.netfilter import nat
 from ansible_collections.lvs.cluster.plugins.module_utils.sysctl import proc
-
-FAMILIES = ("ipv4", "ipv6")
 
 
 def argument_spec():
@@ -223,41 +215,10 @@ def work(module):
     params = module.params
     wish = wish_of(params)
     check_ipvs_match(module, wish)
-    store = _runtime.enter(module)
-    firewall = iptables.Iptables(Commands(module.run_command))
     owner = params["owner"]
-    chains = {family: nat.chains(wish, family, owner) for family in FAMILIES}
-    with store.locked(read_only=module.check_mode):
-        plans = [
-            plan.plan(
-                family,
-                firewall.read(family, module.check_mode),
-                chains[family],
-                nat.possible(owner),
-            )
-            for family in FAMILIES
-            if chains[family] or firewall.is_there(family)
-        ]
-        if not module.check_mode:
-            for each in plans:
-                if each:
-                    firewall.apply(each.family, each.text)
-        body = plan.script_body(chains) if params["at_boot"] else None
-        written = _runtime.keep_at_boot(module, boot.FIREWALL, "rules of the firewall", body)
-    if any(chains.values()) and firewall.is_there("ipv4"):
-        for warning in others.warnings(
-            firewall.backend(),
-            iptables.legacy_tables(),
-            firewall.foreign_chains(),
-            firewall.firewalld_runs(),
-        ):
-            module.warn(warning)
-    return _runtime.result(
-        [{"verb": "restore", "family": each.family, "text": each.text} for each in plans if each],
-        [each.diff for each in plans if each],
-        written,
-        rules={family: plan.shown(chains[family]) for family in FAMILIES},
-    )
+    chains = {family: nat.chains(wish, family, owner) for family in _firewall.FAMILIES}
+    title = "rules of the firewall"
+    return _firewall.converge(module, chains, nat.possible(owner), "", title)
 
 
 def main():

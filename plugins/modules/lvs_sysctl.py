@@ -27,8 +27,8 @@ description:
     out
     as its own; nothing is forwarded.
   - "Profile V(real_server) with V(dr) or V(tun) sets C(arp_ignore=1) and C(arp_announce=2), so that the machine keeps
-    quiet about the virtual address. With V(tun) it sets C(rp_filter=2) on the O(decapsulating) interfaces, if it would
-    otherwise count as V(1); C(all) is never lowered."
+    quiet about the virtual address. With V(tun) it sets C(rp_filter=2) on the O(decapsulating) interfaces, and with
+    V(dr) on those of O(ingress), if it would otherwise count as V(1); C(all) is never lowered."
   - Profile V(real_server) with V(nat) sets nothing.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
@@ -59,8 +59,17 @@ options:
     type: list
     elements: str
     default: []
+  ingress:
+    description:
+      - The host's own addresses at which packets of a director arrive, where O(forwarding) has V(dr). The interfaces
+        that have them get C(rp_filter=2), if it would otherwise count as V(1), because answers may leave by another.
+      - This needs pyroute2 on a host that filters by reverse path.
+    type: list
+    elements: str
+    default: []
   decapsulating:
-    description: The interfaces on which tunnelled packets appear, where O(forwarding) has V(tun).
+    description:
+      - The interfaces on which tunnelled packets appear, where O(forwarding) has V(tun).
     type: list
     elements: str
     default: [tunl0]
@@ -72,6 +81,10 @@ options:
       - Those below C(net.ipv4.vs) load C(ip_vs), and have it loaded at boot.
     type: dict
     default: {}
+  exclusive:
+    description: Whether all other settings of O(owner) get back the value that was found.
+    type: bool
+    default: true
   state:
     description: With V(absent), everything of O(owner) gets back the value that was found, and its files are removed.
     type: str
@@ -112,6 +125,11 @@ settings:
   returned: success
   type: dict
   sample: {net.ipv4.ip_forward: "1"}
+surplus:
+  description: Settings of O(owner) that are not asked for, and stay because of O(exclusive=false).
+  returned: success
+  type: list
+  elements: str
 errors:
   description: A sentence for every value that the kernel has refused.
   returned: when it has refused some
@@ -146,8 +164,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.commands import Commands
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import canonical_forwarding
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
+    canonical_address,
+    canonical_forwarding,
+)
+from ansible_collections.lvs.cluster.plugins.module_utils.link import rtnl
 from ansible_collections.lvs.cluster.plugins.module_utils.sysctl import converge, profiles
+
+SUBJECT = "the settings"
 
 
 def argument_spec():
@@ -172,22 +196,35 @@ def argument_spec():
         },
         "interfaces": {"type": "list", "elements": "str", "default": []},
         "decapsulating": {"type": "list", "elements": "str", "default": ["tunl0"]},
+        "ingress": {"type": "list", "elements": "str", "default": []},
         "values": {"type": "dict", "default": {}},
+        "exclusive": {"type": "bool", "default": True},
         **_runtime.STATE_OPTION,
         **_runtime.OWNER_OPTION,
     }
 
 
+def ingress(params, host):
+    """The names of the interfaces; without asking for them where none filters by reverse path."""
+    if not params["ingress"] or not any(value != "0" for value in host.rp_filter.values()):
+        return []
+    wanted = {canonical_address(each, SUBJECT, "ingress")[1] for each in params["ingress"]}
+    with rtnl.connect() as kernel:
+        return [each.interface for each in kernel.standing() if each.address in wanted]
+
+
 def wishes(params):
     if params["state"] == "absent":
         return []
+    host = converge.host()
     of_profiles = profiles.of_profiles(
         params["profiles"],
         [canonical_forwarding(word) for word in params["forwarding"]],
         params["families"],
         params["interfaces"],
         params["decapsulating"],
-        converge.host(),
+        host,
+        ingress(params, host),
     )
     explicit = profiles.explicit(params["values"])
     # Of wishes for one setting, the last counts.
@@ -203,6 +240,7 @@ def work(module):
         params["owner"],
         Commands(module.run_command),
         module.check_mode,
+        params["exclusive"] or params["state"] == "absent",
     )
     for warning in outcome.warnings:
         module.warn(warning)
@@ -215,6 +253,7 @@ def work(module):
         [outcome.plan.diff] if writes else [],
         outcome.written,
         settings=dict(outcome.plan.values),
+        surplus=[wish.name for wish in outcome.plan.surplus],
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.kernel.harness import ModuleFailed, claims, four_steps, our_files, run_module, sh
 
-MODULES = ("ipip", "sit", "ip_gre", "ip6_gre", "ip6_tunnel", "fou6", "fou")
+MODULES = ("ipip", "sit", "ip_gre", "ip6_gre", "fou6", "ip6_tunnel", "fou")
 OWN, OWN6 = "10.99.0.1", "fd99::1"
 ALL = [
     {"type": "ipip", "device": "lvs-ipip", "local": OWN},

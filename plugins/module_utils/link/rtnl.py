@@ -58,7 +58,9 @@ class Rtnl:
 
     def __init__(self, ip: Any) -> None:
         self._ip = ip
-        self._names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in ip.get_links()}
+        links = list(ip.get_links())
+        self._names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
+        self._mtus = {link.get_attr("IFLA_IFNAME"): link.get_attr("IFLA_MTU") for link in links}
         self._indexes = {name: index for index, name in self._names.items()}
 
     def addresses(self) -> set[str]:
@@ -74,6 +76,10 @@ class Rtnl:
     def interfaces(self) -> tuple[str, ...]:
         """The names of this host's interfaces."""
         return tuple(self._indexes)
+
+    def mtu(self, interface: str) -> int:
+        """The largest packet that an interface sends, in bytes."""
+        return int(self._mtus[interface])
 
     def standing(self) -> list[Address]:
         """All addresses of this host, each on its interface."""

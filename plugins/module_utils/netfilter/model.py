@@ -19,6 +19,14 @@ from dataclasses import dataclass
 MAX_CHAIN_NAME = 28
 COMMENT = "lvs.cluster:"
 PREFIX = "LVS-"
+# As /etc/protocols may call what a rule has by its number.
+_PROTOCOLS: Mapping[str, str] = {
+    "ipencap": "4",
+    "ipip": "4",
+    "ipv4": "4",
+    "ipv6": "41",
+    "gre": "47",
+}
 
 Rule = tuple[str, ...]
 
@@ -55,6 +63,32 @@ class Chain:
 def comment(owner: str) -> Rule:
     """The words that say whose a rule is."""
     return "-m", "comment", "--comment", COMMENT + owner
+
+
+def chains_of(
+    places: Iterable[tuple[str, str, str]], rules: Mapping[str, Iterable[Rule]], owner: str
+) -> list[Chain]:
+    """Chains of an owner, each rule with the comment that says so.
+
+    :param places: (table, the part of the chain's name, the built-in chain).
+    :param rules: by the part of the name.
+    """
+    return [
+        Chain(
+            table,
+            chain_name(part, owner),
+            hook,
+            tuple(_with_comment(rule, owner) for rule in rules[part]),
+            owner,
+        )
+        for table, part, hook in places
+    ]
+
+
+def _with_comment(rule: Rule, owner: str) -> Rule:
+    """The comment stands before the target, where the tools write it."""
+    at = rule.index("-j")
+    return (*rule[:at], *comment(owner), *rule[at:])
 
 
 @dataclass(frozen=True)
@@ -114,7 +148,8 @@ def canonical(rule: Iterable[str]) -> tuple[tuple[str, ...], ...]:
             options.append(["!", word] if negated else [word])
             negated = False
         elif options:
-            options[-1].append(",".join(sorted(word.split(","))))
+            named = _PROTOCOLS.get(word, word) if options[-1][-1] == "-p" else word
+            options[-1].append(",".join(sorted(named.split(","))))
     return tuple(sorted(tuple(option) for option in options))
 
 

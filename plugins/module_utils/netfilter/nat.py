@@ -23,7 +23,7 @@ from typing import Any, Union
 from ..errors import InvalidInput
 from ..ipvs import options
 from ..ipvs.model import ServiceKey
-from .model import Chain, Rule, chain_name, comment
+from .model import Chain, Rule, chains_of
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 FAMILIES: Mapping[int, str] = {4: "ipv4", 6: "ipv6"}
@@ -84,7 +84,7 @@ def services(given: Sequence[Mapping[str, Any]]) -> tuple[ServiceKey, ...]:
 
 def possible(owner: str) -> list[Chain]:
     """Every chain that an owner could have, without rules."""
-    return [Chain(table, chain_name(part, owner), hook, (), owner) for table, part, hook in CHAINS]
+    return chains_of(CHAINS, {part: [] for _table, part, _hook in CHAINS}, owner)
 
 
 def chains(wish: NatWish, family: str, owner: str) -> list[Chain]:
@@ -95,23 +95,7 @@ def chains(wish: NatWish, family: str, owner: str) -> list[Chain]:
         "OUT": _no_redirects(wish, family) if wish.accept else [],
         "POST": _masquerade(wish, family) if wish.masquerade else [],
     }
-    return [
-        Chain(
-            table,
-            chain_name(part, owner),
-            hook,
-            tuple(_with_comment(rule, owner) for rule in rules[part]),
-            owner,
-        )
-        for table, part, hook in CHAINS
-        if rules[part]
-    ]
-
-
-def _with_comment(rule: Rule, owner: str) -> Rule:
-    """The comment stands before the target, where the tools write it."""
-    at = rule.index("-j")
-    return (*rule[:at], *comment(owner), *rule[at:])
+    return [chain for chain in chains_of(CHAINS, rules, owner) if chain.rules]
 
 
 def _of(networks: Sequence[Network], family: str) -> list[str]:

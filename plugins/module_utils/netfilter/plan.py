@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .model import Chain, Firewall, Rule, line, same
@@ -115,7 +115,7 @@ def shown(chains: Sequence[Chain]) -> list[str]:
     return [text for chain in chains for text in _all_shown(chain)]
 
 
-def script_body(chains: dict[str, Sequence[Chain]]) -> str | None:
+def script_body(chains: Mapping[str, Sequence[Chain]]) -> str | None:
     """The commands that put the chains back at boot; None where there are none.
 
     :param chains: by family.

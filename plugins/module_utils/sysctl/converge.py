@@ -65,10 +65,12 @@ def converge(
     owner: str,
     commands: Commands,
     check_mode: bool,
+    exclusive: bool = True,
 ) -> Outcome:
-    """Have these settings, and of this owner no others.
+    """Have these settings.
 
     :param wish: what is wished; asked for once the lock is held.
+    :param exclusive: whether what the owner has set besides is given back.
     :raises InvalidInput: the kernel has no such setting; nothing is changed.
     :raises Refused: the kernel refused some values; the others are in force.
     """
@@ -80,12 +82,14 @@ def converge(
         if of_ipvs and not check_mode and not proc.ipvs_is_loaded():
             proc.load_ipvs(commands)
         current = _current([each.name for each in wishes], list(claims), check_mode)
-        todo = plan(wishes, current, claims)
+        todo = plan(wishes, current, claims, exclusive)
+        kept = [*wishes, *todo.surplus]
+        values = {**{each.name: each.value for each in todo.surplus}, **todo.values}
         own = conf.path(owner)
         written = changes(
             [
-                File(conf.modules_path(owner), conf.modules_text(owner, wishes)),
-                File(own, conf.text(owner, wishes, todo.values)),
+                File(conf.modules_path(owner), conf.modules_text(owner, kept)),
+                File(own, conf.text(owner, kept, values)),
             ]
         )
         if not check_mode:
@@ -104,6 +108,8 @@ def _current(wished: Sequence[str], claimed: Sequence[str], check_mode: bool) ->
             and not proc.ipvs_is_loaded()
         ):
             value = _IPVS_DEFAULTS.get(name[len(proc.IPVS) :], "0")
+        if value is None and check_mode:
+            value = _of_a_device_to_come(name)
         if value is not None:
             found[name] = value
         elif name in wished:
@@ -117,6 +123,14 @@ def _current(wished: Sequence[str], claimed: Sequence[str], check_mode: bool) ->
         for pattern in AFFECTED.get(name, ()):
             found.update(proc.matching(pattern))
     return found
+
+
+def _of_a_device_to_come(name: str) -> str | None:
+    """An earlier task of the same play may be about to make it."""
+    words = name.split(".")
+    if len(words) != 5 or words[2] != "conf" or proc.read(f"net.ipv4.conf.{words[3]}.forwarding"):
+        return None
+    return proc.read(".".join([*words[:3], "default", words[4]]))
 
 
 def _carry_out(

@@ -30,11 +30,13 @@ class SettingsPlan:
     """:ivar writes: in order.
     :ivar claims: name to claim, of all that is ours while the plan is in force.
     :ivar values: every wished setting as it then is.
+    :ivar surplus: what is ours and not wished, and is kept.
     """
 
     writes: tuple[Write, ...]
     claims: Mapping[str, Claim]
     values: Mapping[str, str]
+    surplus: tuple[Wish, ...] = ()
 
     @property
     def diff(self) -> dict[str, str]:
@@ -52,7 +54,10 @@ class SettingsPlan:
 
 
 def plan(
-    wishes: Iterable[Wish], current: Mapping[str, str], claims: Mapping[str, Claim]
+    wishes: Iterable[Wish],
+    current: Mapping[str, str],
+    claims: Mapping[str, Claim],
+    exclusive: bool = True,
 ) -> SettingsPlan:
     """Compute the writes.
 
@@ -62,6 +67,7 @@ def plan(
 
     :param current: every setting that is wished or claimed and that the kernel has, and all that may be
         reset along with them.
+    :param exclusive: whether what is wished no more is given back.
     """
     by_name = {wish.name: wish for wish in wishes}
     now = dict(current)
@@ -77,7 +83,7 @@ def plan(
 
     # Given back in the other order: accept_ra goes back to 1 after forwarding has ended.
     for name in sorted(claims, key=lambda name: (-rank(name), name)):
-        if name not in by_name:
+        if exclusive and name not in by_name:
             _give_back(name, claims[name], now, put)
             del kept[name]
     for name in sorted(by_name, key=lambda name: (rank(name), name)):
@@ -92,7 +98,11 @@ def plan(
     for name, wish in by_name.items():
         if not wish.is_met(now[name]):
             put(name, wish.value)
-    return SettingsPlan(tuple(writes), kept, {name: now[name] for name in sorted(by_name)})
+    surplus = [
+        Wish(name, str((kept[name].found or {}).get("set"))) for name in kept if name not in by_name
+    ]
+    values = {name: now[name] for name in sorted(by_name)}
+    return SettingsPlan(tuple(writes), kept, values, tuple(surplus))
 
 
 def _found(name: str, now: Mapping[str, str]) -> dict[str, Any]:

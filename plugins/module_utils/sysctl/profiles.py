@@ -113,12 +113,14 @@ def of_profiles(
     interfaces: Iterable[str],
     decapsulating: Iterable[str],
     host: Host,
+    ingress: Iterable[str] = (),
 ) -> list[Wish]:
     """What these profiles need, in no order.
 
     :param forwarding: of nat, dr, tun.
     :param interfaces: the interfaces that it is about; all where there are none.
     :param decapsulating: the interfaces on which tunnelled packets appear.
+    :param ingress: the interfaces by which a director's packets come in as the clients have sent them.
     """
     methods, families = set(forwarding), set(families)
     names = [name.replace(".", "/") for name in interfaces]
@@ -128,6 +130,8 @@ def of_profiles(
             wishes += _nat_director(families, names, host)
         if profile == REAL_SERVER and methods & {"dr", "tun"}:
             wishes += _quiet_about_the_vip(names)
+        if profile == REAL_SERVER and "dr" in methods:
+            wishes += _loose(ingress, host)
         if profile == REAL_SERVER and "tun" in methods:
             wishes += _loose(decapsulating, host)
     return wishes
@@ -170,14 +174,15 @@ def _quiet_about_the_vip(names: list[str]) -> list[Wish]:
     return wishes
 
 
-def _loose(decapsulating: Iterable[str], host: Host) -> list[Wish]:
-    """A client's address is not routed towards the tunnel's device. What counts is the larger of ``all``'s
-    value and the interface's, so 2 at the interface is enough, and ``all`` stays."""
+def _loose(interfaces: Iterable[str], host: Host) -> list[Wish]:
+    """A client's address need not be routed towards the interface where its packets come in. What counts is
+    the larger of ``all``'s value and the interface's, so 2 at the interface is enough, and ``all`` stays."""
     wishes = []
-    for text in decapsulating:
+    for text in dict.fromkeys(interfaces):
         name = text.replace(".", "/")
-        values = [int(host.rp_filter.get(each, "0")) for each in ("all", name)]
-        if max(values) == 1 or host.rp_filter.get(name) == "2":
+        # A device that is yet to come begins with the default.
+        own = host.rp_filter.get(name, host.rp_filter.get("default", "0"))
+        if max(int(own), int(host.rp_filter.get("all", "0"))) == 1 or own == "2":
             wishes.append(Wish(f"net.ipv4.conf.{name}.rp_filter", "2"))
     return wishes
 

@@ -267,3 +267,27 @@ def test_a_later_file_that_says_otherwise(files, told):
     if told:
         assert "99-z.conf is read after" in found[0]
         assert "sets net.ipv4.ip_forward to 0; take it out there." in found[0]
+
+
+def test_what_is_kept_beside_and_given_back_later():
+    first = plan(explicit({"net.a.b": 1}), {"net.a.b": "0"}, {})
+    second = plan(explicit({"net.a.c": 1}), {"net.a.b": "1", "net.a.c": "0"}, first.claims, False)
+    assert [write.name for write in second.writes] == ["net.a.c"]
+    assert second.surplus == (Wish("net.a.b", "1"),)
+    third = plan(explicit({"net.a.c": 1}), {"net.a.b": "1", "net.a.c": "1"}, second.claims)
+    assert [(write.name, write.after) for write in third.writes] == [("net.a.b", "0")]
+
+
+def test_a_device_to_come_begins_with_the_default():
+    for default, needed in (("0", []), ("1", ["2"]), ("2", ["2"])):
+        host = Host((), {}, {"all": "0", "default": default})
+        wishes = of_profiles(["real_server"], ["tun"], [], ["eth1"], ["lvs-ipip"], host)
+        assert [wish.value for wish in wishes if "rp_filter" in wish.name] == needed
+
+
+def test_what_comes_in_by_direct_routing_may_be_answered_elsewhere():
+    host = Host(("eth1",), {}, {"all": "1", "eth1": "0"})
+    wishes = of_profiles(["real_server"], ["dr"], [], ["eth1"], ["tunl0"], host, ["eth1"])
+    assert [wish.name for wish in wishes if "rp_filter" in wish.name] == [
+        "net.ipv4.conf.eth1.rp_filter"
+    ]

@@ -1,0 +1,109 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Marks on a director and who may send tunnelled packets, as iptables-save tells it, with both backends."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernel.harness import VIP, ModuleFailed, four_steps, our_files, run_module, sh
+from tests.kernel.network import Conversation
+from tests.kernel.test_masq import FOREIGN, firewall, flush, ours, use
+
+MARKS = {
+    "marks": [
+        {"fwmark": 10, "match": [{"address": VIP, "ports": ["443", "80", "8000-8080"]}]},
+        {
+            "fwmark": 4294967295,
+            "match": [{"address": "2001:db8::10", "protocol": "udp", "ports": ["53"]}],
+        },
+    ]
+}
+TUNNELS = [{"type": kind} for kind in ("ipip", "sit", "ip6tnl", "gre", "ip6gre")]
+DECAP = {
+    "directors": ["10.98.0.254", "fd98::/64"],
+    "tunnels": [
+        *TUNNELS,
+        {"type": "gue", "port": 6080},
+        {"type": "gue", "port": 6080, "family": "ipv6"},
+    ],
+    "addresses": [VIP, "2001:db8::10"],
+    "local": ["10.99.0.1"],
+}
+
+
+@pytest.fixture(autouse=True, params=["nft", "legacy"])
+def backend(request):
+    use(request.param)
+    for command, words in FOREIGN:
+        sh(command, *words.split())
+    yield request.param
+    flush()
+    for command in ("iptables", "ip6tables"):
+        for word in ("-F", "-X"):
+            sh(command, "-t", "mangle", word)
+    use("nft")
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "count"), [("iptables_mark", MARKS, 4), ("iptables_decap", DECAP, 22)]
+)
+def test_rules_beside_those_of_others_and_away_again(module, params, count):
+    before = firewall()
+    four_steps(module, look=firewall, **params)
+    assert len(ours()) == count
+    after = firewall()
+    for command in ("iptables", "ip6tables"):
+        for table in ("mangle", "filter"):
+            for hook in ("INPUT", "OUTPUT", "PREROUTING"):
+                for word in (("-F", hook),) if (table, hook) != ("filter", "PREROUTING") else ():
+                    if not (command == "ip6tables" and table == "filter"):
+                        sh(command, "-t", table, *word)
+    for _time in range(2):
+        sh("/etc/lvs.cluster/restore")
+        assert firewall() == after
+    four_steps(module, look=firewall, state="absent")
+    assert firewall() == before
+    assert our_files() == {}
+
+
+def test_two_ports_are_one_service(network):
+    """What a client says to one port and to the other is heard by one real server."""
+    match = [{"address": VIP, "ports": ["80", "81"]}]
+    run_module("iptables_mark", marks=[{"fwmark": 10, "match": match}])
+    sh("ipvsadm", "-A", "-f", "10", "-s", "rr", "-p", "60")
+    for address in ("10.97.0.1:0", "10.97.0.2:0"):
+        sh("ipvsadm", "-a", "-f", "10", "-r", address, "-m")
+    for name in ("rs1", "rs2"):
+        for port in ("80", "81"):
+            to = ("-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", port)
+            sh("ip", "netns", "exec", name, "iptables", *to, "-j", "REDIRECT", "--to-port", "8080")
+    answers = []
+    for port in (80, 81, 80, 81):
+        with Conversation(port=port) as peer:
+            answers.append(peer.say("hello")[0])
+    assert len(set(answers)) == 1, answers
+    assert answers[0] in ("rs1", "rs2")
+    run_module("iptables_mark", state="absent")
+    with Conversation(port=80) as peer:
+        assert peer.say("hello")[:1] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "words"),
+    [
+        ("iptables_mark", {"marks": [{"fwmark": 0, "match": []}]}, "fwmark=0"),
+        ("iptables_mark", {"marks": [{"fwmark": 1, "match": [{"address": "x"}]}]}, "match='x'"),
+        ("iptables_decap", {**DECAP, "tunnels": [{"type": "gue"}]}, "port=0: is no UDP port"),
+        ("iptables_decap", {**DECAP, "local": ["192.0.2.9"]}, "holds no address of this host"),
+        ("iptables_decap", {**DECAP, "mtu": 100}, "mtu=100: can't be"),
+        ("iptables_decap", {**DECAP, "directors": ["x"]}, "directors='x': is not a network"),
+    ],
+)
+def test_refused(module, params, words):
+    before = firewall()
+    with pytest.raises(ModuleFailed, match=words):
+        run_module(module, **params)
+    assert (firewall(), our_files()) == (before, {})
