@@ -61,9 +61,9 @@ class NodeSpec:
         """The address that the other nodes know it by."""
         declared = self.variables.get("lvs_address")
         if isinstance(declared, list):
-            return str(declared[0]) if declared else None
+            declared = declared[0] if declared else None
         if declared is not None:
-            return str(declared)
+            return str(declared).partition("/")[0]
         return str(self.addresses[0].ip) if self.addresses else None
 
 

@@ -11,6 +11,7 @@ sentence a mistake, so that an operator sees all of it at once. Pure.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,8 +28,9 @@ from ..ipvs.model import (
 )
 from ..ipvs.options import Options
 from ..ipvs.wish import RealServerWish
+from ..netfilter.mark import Match, match
 from .topology import Network, Topology, network_of, networks, one_of_each_family
-from .words import REAL_SERVER_SPEC, SERVICE_SPEC, checked
+from .words import MATCH_SPEC, REAL_SERVER_SPEC, SERVICE_SPEC, checked
 
 EXTERNAL = "external"
 NO_HIGH_AVAILABILITY = "none"
@@ -42,11 +44,30 @@ class VirtualService:
 
     :ivar service: as the table shall hold it.
     :ivar hosts: which machine each of its real servers is; one that is a bare address is left out.
+    :ivar matches: which packets get its firewall mark.
     """
 
     name: str
     service: Service
     hosts: Mapping[RealServerKey, str]
+    matches: tuple[Match, ...] = ()
+
+    @property
+    def addresses(self) -> list[str]:
+        """The virtual addresses."""
+        key = self.service.key
+        found = [key.address] if key.address else [each.address for each in self.matches]
+        return [address for address in dict.fromkeys(found) if address]
+
+    @property
+    def traffic(self) -> tuple[Match, ...]:
+        """Which packets are its own."""
+        key = self.service.key
+        if not key.address:
+            return self.matches
+        ports = ((key.port, key.port),) if key.port else ()
+        text = str(ipaddress.ip_network(key.address))
+        return (Match(text, key.family, key.protocol or "tcp", ports),)
 
 
 @dataclass(frozen=True)
@@ -103,6 +124,8 @@ def read(variables: Options, topology: Topology) -> Description:
         for each in services:
             _check_addresses(each, topology, findings)
             _check_nat(each, topology, inside, findings)
+            _check_direct(each, topology, findings)
+            _check_tunnels(each, topology, findings)
     return Description(
         services, inside, management, tuple(findings.errors), tuple(findings.warnings)
     )
@@ -112,6 +135,7 @@ def _check_hosts(topology: Topology, findings: _Findings) -> None:
     owners: dict[str, str] = {}
     for host in topology.addresses:
         try:
+            topology.networks_of(host)
             for address in topology.addresses_of(host).values():
                 other = owners.setdefault(address, host)
                 if other != host:
@@ -162,6 +186,7 @@ def _service(given: Any, number: int, topology: Topology, findings: _Findings) -
         default = ServiceAttributes.default(key.family)
         attributes = replace(default, **options.service_changes(key, its_options, default))
         check_service(key, attributes)
+    matches = _matches(subject, key, its_options.get("match"))
     service = Service(key, attributes)
     hosts: dict[RealServerKey, str] = {}
     for position, server_given in enumerate(its_options.get("real_servers") or (), 1):
@@ -183,7 +208,31 @@ def _service(given: Any, number: int, topology: Topology, findings: _Findings) -
                 hosts[wish.real_server] = host
         except InvalidInput as error:  # noqa: PERF203  (all that is wrong is to be told)
             findings.error(error)
-    return VirtualService(name, service, hosts)
+    return VirtualService(name, service, hosts, matches)
+
+
+def _matches(subject: str, key: ServiceKey, given: Sequence[Any] | None) -> tuple[Match, ...]:
+    if given and not key.fwmark:
+        raise InvalidInput(
+            subject,
+            "match",
+            given,
+            "goes with fwmark only",
+            "name the service by fwmark instead of address and port, or leave match out",
+        )
+    found = []
+    for number, its_options in enumerate(given or (), 1):
+        each = match(subject, checked(f"{subject}, match number {number}", its_options, MATCH_SPEC))
+        if each.family != key.family:
+            raise InvalidInput(
+                subject,
+                "match",
+                each.network,
+                f"is {FAMILY_NAMES[each.family]}, and the service is {FAMILY_NAMES[key.family]}",
+                f"set family to {each.family}, and make a service of its own for the other one",
+            )
+        found.append(each)
+    return tuple(found)
 
 
 def _real_server(
@@ -275,6 +324,16 @@ def _check_unique(service: VirtualService, others: list[VirtualService]) -> None
                 "is the name of two services",
                 "give each a name of its own",
             )
+        if other.service.key != service.service.key and any(
+            one.overlaps(two) for one in service.traffic for two in other.traffic
+        ):
+            raise InvalidInput(
+                f"service {service.name}",
+                "match" if service.matches else "address",
+                service.traffic[0].network,
+                f"and its ports are of service {other.name} too",
+                "let each packet be of one service only: mark fewer ports, or take one of the two out",
+            )
         if other.service.key == service.service.key:
             raise InvalidInput(
                 f"service {service.name}",
@@ -329,13 +388,15 @@ def _check_addresses(each: VirtualService, topology: Topology, findings: _Findin
     """The virtual address, and where the real servers are."""
     subject = f"service {each.name}"
     key = each.service.key
-    owner = topology.host_of(key.address) if key.address else None
-    if owner and owner not in topology.directors:
+    for address in each.addresses:
+        owner = topology.host_of(address)
+        if owner is None or owner in topology.directors:
+            continue
         findings.error(
             InvalidInput(
                 subject,
-                "address",
-                key.address,
+                "address" if key.address else "match",
+                address,
                 f"is the address of {owner}, which is no director",
                 "give an address that only the director has, or correct lvs_address of that host",
             )
@@ -392,6 +453,72 @@ def _check_nat(
                     f"has the address {server.address}, which is in none of lvs_inside_networks, so the "
                     "director would not let its answers through",
                     "add its network there, or forward by another method",
+                )
+            )
+
+
+def _check_direct(each: VirtualService, topology: Topology, findings: _Findings) -> None:
+    """By direct routing and tunnels real servers hold the virtual address; by the first they share a segment."""
+    for server, attributes in each.service.real_servers.items():
+        host = each.hosts.get(server)
+        if attributes.forwarding == "nat" or host in topology.directors:
+            continue
+        if not each.addresses:
+            findings.error(
+                InvalidInput(
+                    f"service {each.name}",
+                    "match",
+                    None,
+                    "is missing, and without it nobody knows the virtual address that real servers by "
+                    f"{attributes.forwarding} have to hold",
+                    "write there which addresses and ports get the mark, or forward by nat",
+                )
+            )
+            return
+        if attributes.forwarding != "dr" or host is None:
+            continue
+        own = topology.networks_of(host).get(server.family)
+        for director in topology.directors:
+            its = topology.networks_of(director).get(server.family)
+            if own and its and own != its:
+                findings.error(
+                    InvalidInput(
+                        f"service {each.name}",
+                        "forwarding",
+                        "dr",
+                        f"needs a common segment, and by lvs_address {host} is on {own} and {director} on {its}",
+                        "forward to it by tun or nat, or correct lvs_address",
+                    )
+                )
+
+
+def _check_tunnels(each: VirtualService, topology: Topology, findings: _Findings) -> None:
+    for server, attributes in each.service.real_servers.items():
+        host = each.hosts.get(server)
+        if attributes.forwarding != "tun" or host in topology.directors:
+            continue
+        if attributes.tunnel_type == "gre" and attributes.tunnel_checksum != "none":
+            findings.error(
+                InvalidInput(
+                    f"service {each.name}",
+                    "tunnel_checksum",
+                    attributes.tunnel_checksum,
+                    "is not what the roles have real servers take by gre",
+                    "leave it out; the packet inside has a checksum of its own",
+                )
+            )
+        for director in topology.directors:
+            if server.family in topology.addresses_of(director):
+                continue
+            name = FAMILY_NAMES[server.family]
+            findings.error(
+                InvalidInput(
+                    f"host {director}",
+                    "lvs_address",
+                    topology.addresses.get(director),
+                    f"holds no {name} address, and service {each.name} tunnels to {server.address}, which takes "
+                    "tunnels from the directors' addresses only",
+                    f"add the {name} address from which {director} sends",
                 )
             )
 

@@ -36,7 +36,31 @@ class Topology:
 
         :raises InvalidInput: what is declared is none.
         """
-        return one_of_each_family(f"host {host}", "lvs_address", self.addresses.get(host))
+        given = [str(text).partition("/")[0] for text in _listed(self.addresses.get(host))]
+        return one_of_each_family(f"host {host}", "lvs_address", given)
+
+    def networks_of(self, host: str) -> dict[str, Network]:
+        """The segments that the host's addresses are on: family to network; without those of which no prefix
+        length is declared.
+
+        :raises InvalidInput: what is declared is none.
+        """
+        found: dict[str, Network] = {}
+        for text in map(str, _listed(self.addresses.get(host))):
+            if "/" not in text:
+                continue
+            try:
+                network = ipaddress.ip_interface(text).network
+            except ValueError:
+                raise InvalidInput(
+                    f"host {host}",
+                    "lvs_address",
+                    text,
+                    "is no address with the prefix length of its network",
+                    "write such as 192.168.0.107/24",
+                ) from None
+            found["ipv4" if network.version == 4 else "ipv6"] = network
+        return found
 
     def host_of(self, address: str) -> str | None:
         """Whose address it is, or None."""

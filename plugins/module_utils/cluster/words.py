@@ -17,13 +17,20 @@ from typing import Any
 from ..errors import InvalidInput
 from ..ipvs import options
 from ..ipvs.options import Options
+from ..netfilter.mark import PROTOCOLS
 
 SERVICE_SPEC: Options = {
     "name": {"type": "str"},
     **options.SERVICE_KEY_SPEC,
     **options.SERVICE_ATTRIBUTES_SPEC,
     "forwarding": options.REAL_SERVER_ATTRIBUTES_SPEC["forwarding"],
+    "match": {"type": "list"},
     "real_servers": {"type": "list"},
+}
+MATCH_SPEC: Options = {
+    "address": {"type": "str"},
+    "protocol": {"type": "str", "choices": list(PROTOCOLS)},
+    "ports": {"type": "list"},
 }
 REAL_SERVER_SPEC: Options = {
     "host": {"type": "str"},

@@ -128,11 +128,11 @@ def of_profiles(
     for profile in profiles:
         if profile == DIRECTOR and "nat" in methods:
             wishes += _nat_director(families, names, host)
-        if profile == REAL_SERVER and methods & {"dr", "tun"}:
+        if profile == REAL_SERVER and "ipv4" in families and methods & {"dr", "tun"}:
             wishes += _quiet_about_the_vip(names)
-        if profile == REAL_SERVER and "dr" in methods:
+        if profile == REAL_SERVER and "ipv4" in families and "dr" in methods:
             wishes += _loose(ingress, host)
-        if profile == REAL_SERVER and "tun" in methods:
+        if profile == REAL_SERVER and "ipv4" in families and "tun" in methods:
             wishes += _loose(decapsulating, host)
     return wishes
 

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.lvs.cluster.plugins.module_utils.cluster.part import host_part
 from ansible_collections.lvs.cluster.plugins.module_utils.cluster.topology import Topology
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.table import desired_table
+from ansible_collections.lvs.cluster.plugins.module_utils.link.tunnel import tunnel
 
 VIP, VIP6 = "198.51.100.10", "2001:db8::10"
 ADDRESSES = {
@@ -111,6 +112,13 @@ def test_a_real_servers_part():
         "gateway": ["192.168.0.1", "fd00::1"],
         "source": ["192.168.0.7", "fd00::7"],
         "keep": ["10.0.0.0/8"],
+        "virtual_addresses": [],
+        "families": [],
+        "own": [],
+        "tunnels": [],
+        "outer": [],
+        "decapsulating": [],
+        "directors": [],
     }
     # It works for IPv4 only, and behind a router.
     assert part("rs2")["real_server"]["gateway"] == ["192.168.0.1"]
@@ -141,6 +149,83 @@ def test_a_method_of_the_service_and_one_of_its_own():
     ]
 
 
+def test_direct_routing_and_marks():
+    match = [{"address": VIP, "ports": [443, "8000-8080"]}]
+    services = [
+        {
+            "name": "web",
+            "address": VIP,
+            "port": 80,
+            "forwarding": "dr",
+            "real_servers": [{"host": "rs1"}],
+        },
+        {
+            "name": "web6",
+            "address": VIP6,
+            "port": 80,
+            "forwarding": "dr",
+            "real_servers": [{"host": "rs1"}],
+        },
+        {
+            "name": "mark",
+            "fwmark": 7,
+            "match": match,
+            "real_servers": [{"host": "rs1", "forwarding": "dr"}],
+        },
+    ]
+    director = part(virtual_services=services)["director"]
+    assert director["forwarding"] == ["dr"]
+    assert director["inside_networks"] == []
+    assert director["virtual_addresses"] == [VIP, VIP6]
+    assert director["directly"] == ["192.168.0.7", "fd00::7"]
+    assert director["marks"] == [
+        {
+            "fwmark": 7,
+            "match": [{"address": f"{VIP}/32", "protocol": "tcp", "ports": ["443", "8000:8080"]}],
+        }
+    ]
+    real_server = part("rs1", virtual_services=services)["real_server"]
+    assert real_server["virtual_addresses"] == [VIP, VIP6]
+    assert real_server["families"] == ["ipv4", "ipv6"]
+    assert real_server["own"] == ["192.168.0.7", "fd00::7"]
+    assert (real_server["gateway"], real_server["tunnels"]) == ([], [])
+    floating = part(virtual_services=services, high_availability="external")["director"]
+    assert floating["virtual_addresses"] == []
+
+
+@pytest.mark.parametrize(
+    ("vip", "real_server", "options", "kinds"),
+    [
+        (VIP, "192.168.0.7", {}, ["ipip"]),
+        (VIP6, "192.168.0.7", {}, ["sit"]),
+        (VIP, "fd00::7", {}, ["ip6tnl"]),
+        (VIP6, "fd00::7", {}, ["ip6tnl"]),
+        (VIP, "192.168.0.7", {"tunnel_type": "gre"}, ["gre"]),
+        (VIP6, "fd00::7", {"tunnel_type": "gre"}, ["ip6gre"]),
+        (VIP, "192.168.0.7", {"tunnel_type": "gue", "tunnel_port": 6080}, ["ipip", "gue"]),
+        (VIP6, "192.168.0.7", {"tunnel_type": "gue", "tunnel_port": 6080}, ["sit", "gue"]),
+    ],
+)
+def test_tunnels(vip, real_server, options, kinds):
+    servers = [{"address": real_server, **options}]
+    services = [
+        {"name": "web", "address": vip, "port": 80, "forwarding": "tun", "real_servers": servers}
+    ]
+    found = part("rs1", virtual_services=services)
+    assert found["errors"] == []
+    held = found["real_server"]
+    assert held["virtual_addresses"] == [vip]
+    assert held["own"] == [real_server]
+    assert [each["type"] for each in held["tunnels"]] == kinds
+    assert [each["type"] for each in held["outer"]] == kinds
+    assert held["decapsulating"] == [f"lvs-{kinds[0]}"]
+    assert held["tunnels"][0]["local"] == real_server
+    assert held["directors"] == ["192.168.0.1", "fd00::1"]
+    for each in held["tunnels"]:
+        tunnel(each)
+    assert part(virtual_services=services)["director"]["tunnelled"] == [real_server]
+
+
 def test_absent_asks_for_nothing_and_finds_no_fault():
     found = part("rs1", state="absent", virtual_services="nonsense")
     assert found["errors"] == []
@@ -168,6 +253,7 @@ def server(**changes):
     return service(real_servers=[{"host": "rs1", **changes}])
 
 
+MARKED = {"name": "mark", "fwmark": 7, "real_servers": [{"host": "rs1"}]}
 TWO = {"directors": ("director", "second"), "addresses": {**ADDRESSES, "second": "192.168.0.2"}}
 
 # What is wrong: (changes to the description, changes to the inventory, what the sentence must hold).
@@ -328,11 +414,6 @@ WRONG = {
         {},
         ["service web, real server number 1", "forwarding='snat'"],
     ),
-    "a method that is not prepared": (
-        {"virtual_services": [service(forwarding="dr")]},
-        {},
-        ["service web", "forwarding='dr'", "write nat"],
-    ),
     "a weight below zero": ({"virtual_services": [server(weight=-1)]}, {}, ["web", "weight=-1"]),
     "thresholds upside down": (
         {"virtual_services": [server(upper_threshold=5, lower_threshold=9)]},
@@ -383,6 +464,67 @@ WRONG = {
         {},
         {"addresses": {**ADDRESSES, "rs2": "192.168.0.7"}},
         ["host rs2", "192.168.0.7", "address of rs1 too"],
+    ),
+    "direct routing over a router": (
+        {"virtual_services": [server(forwarding="dr")]},
+        {
+            "addresses": {
+                **ADDRESSES,
+                "director": "192.168.0.1/24",
+                "rs1": ["192.168.1.7/24", "fd00::7"],
+            }
+        },
+        ["service web", "common segment", "rs1 is on 192.168.1.0/24", "director on 192.168.0.0/24"],
+    ),
+    "a prefix length that is none": (
+        {},
+        {"addresses": {**ADDRESSES, "rs2": "192.168.0.8/99"}},
+        ["host rs2", "lvs_address='192.168.0.8/99'", "192.168.0.107/24"],
+    ),
+    "a tunnel from a director without an address": (
+        {"virtual_services": [server(forwarding="tun")]},
+        {"addresses": {**ADDRESSES, "director": "fd00::1"}},
+        ["host director", "no IPv4 address", "service web tunnels to 192.168.0.7"],
+    ),
+    "GRE with a checksum": (
+        {"virtual_services": [server(forwarding="tun", tunnel_type="gre", tunnel_checksum="csum")]},
+        {},
+        ["service web", "tunnel_checksum='csum'"],
+    ),
+    "a mark that nobody sets, by direct routing": (
+        {"virtual_services": [{**MARKED, "forwarding": "dr"}]},
+        {},
+        ["service mark", "match=None: is missing", "forward by nat"],
+    ),
+    "a match without a mark": (
+        {"virtual_services": [service(match=[{"address": VIP}])]},
+        {},
+        ["service web", "match", "goes with fwmark only"],
+    ),
+    "a match of the other family": (
+        {"virtual_services": [{**MARKED, "match": [{"address": VIP6}]}]},
+        {},
+        ["service mark", "match='2001:db8::10/128'", "is IPv6, and the service is IPv4"],
+    ),
+    "a match with an option of nothing": (
+        {"virtual_services": [{**MARKED, "match": [{"address": VIP, "port": 80}]}]},
+        {},
+        ["service mark, match number 1", "port=80", "did you mean ports"],
+    ),
+    "a port of two services": (
+        {
+            "virtual_services": [
+                service(),
+                {**MARKED, "match": [{"address": VIP, "ports": ["1-99"]}]},
+            ]
+        },
+        {},
+        ["service mark", f"{VIP}/32", "of service web too"],
+    ),
+    "a match with the address of a real server": (
+        {"virtual_services": [{**MARKED, "match": [{"address": "192.168.0.8"}]}]},
+        {},
+        ["service mark", "match='192.168.0.8'", "the address of rs2"],
     ),
     "no director": ({}, {"directors": ()}, ["lvs_directors"]),
     "two directors": ({}, TWO, ["lvs_high_availability", "director, second", "external"]),

@@ -281,13 +281,13 @@ def test_what_is_kept_beside_and_given_back_later():
 def test_a_device_to_come_begins_with_the_default():
     for default, needed in (("0", []), ("1", ["2"]), ("2", ["2"])):
         host = Host((), {}, {"all": "0", "default": default})
-        wishes = of_profiles(["real_server"], ["tun"], [], ["eth1"], ["lvs-ipip"], host)
+        wishes = of_profiles(["real_server"], ["tun"], ["ipv4"], ["eth1"], ["lvs-ipip"], host)
         assert [wish.value for wish in wishes if "rp_filter" in wish.name] == needed
 
 
 def test_what_comes_in_by_direct_routing_may_be_answered_elsewhere():
     host = Host(("eth1",), {}, {"all": "1", "eth1": "0"})
-    wishes = of_profiles(["real_server"], ["dr"], [], ["eth1"], ["tunl0"], host, ["eth1"])
+    wishes = of_profiles(["real_server"], ["dr"], ["ipv4"], ["eth1"], ["tunl0"], host, ["eth1"])
     assert [wish.name for wish in wishes if "rp_filter" in wish.name] == [
         "net.ipv4.conf.eth1.rp_filter"
     ]
