@@ -127,6 +127,17 @@ def test_it_moves_and_changes():
     assert where(VIP) == []
 
 
+def test_what_somebody_has_changed_is_set_right():
+    vip(addresses=[VIP, VIP6])
+    after = addresses()
+    sh(*IN, "ip", "address", "del", f"{VIP}/32", "dev", "lo")
+    sh(*IN, "ip", "address", "add", f"{VIP}/32", "dev", "lo", "scope", "global")
+    sh(*IN, "ip", "-6", "address", "change", f"{VIP6}/128", "dev", "lo", "preferred_lft", "forever")
+    assert addresses() != after
+    four(addresses=[VIP, VIP6])
+    assert addresses() == after
+
+
 def test_what_hangs_on_an_address_of_ours_stays():
     """Linux deletes all addresses of a network along with the first of them."""
     sh(*IN, "sysctl", "-q", "net.ipv4.conf.all.promote_secondaries=0")

@@ -12,8 +12,10 @@ import pathlib
 
 import pytest
 import testinfra
+import yaml
 
 from lab import Lab
+from tests.wire.pcap import frames
 
 DUMPS = pathlib.Path(os.environ.get("LVS_DUMPS", "."))
 
@@ -75,3 +77,106 @@ def dump(lab):
     """What it says of a host now."""
     script = (pathlib.Path(__file__).parents[2] / "molecule" / "shared" / "dump.sh").read_text()
     return lambda host: lab.ssh(host, ["sh"], input=script).stdout.splitlines()
+
+
+@pytest.fixture(scope="session")
+def services():
+    """The services of the description, as it has them."""
+    path = pathlib.Path(os.environ["LVS_EXAMPLE"]) / "inventory" / "group_vars" / "all.yml"
+    return yaml.safe_load(path.read_text())["lvs_virtual_services"]
+
+
+@pytest.fixture(scope="session")
+def vips(services):
+    """All virtual addresses."""
+    named = [each["address"] for each in services if "address" in each]
+    return named + [match["address"] for each in services for match in each.get("match", [])]
+
+
+@pytest.fixture(scope="session")
+def macs(lab):
+    """The machines' MACs on their first segment: name to MAC."""
+    return {
+        name: lab.ssh(name, "cat /sys/class/net/eth1/address").stdout.strip() for name in lab.nodes
+    }
+
+
+@pytest.fixture(scope="session")
+def fetch(client):
+    """What the client gets from a web server."""
+
+    def get(address, port=80, path=""):
+        host = f"[{address}]" if ":" in address else address
+        return client.check_output(
+            f"curl --globoff --silent --fail --max-time 10 http://{host}:{port}/{path}"
+        )
+
+    return get
+
+
+@pytest.fixture
+def seen(lab, fetch):
+    """What one new request to an address shows on a machine's segment: (answer, frames).
+
+    All neighbours are forgotten before, so that everybody has to ask for everybody.
+    """
+
+    def look(address, node="client", interface="eth1"):
+        for name in lab.nodes:
+            lab.ssh(name, "ip neighbour flush dev eth1")
+        capture = lab.capture(node, interface)
+        answer = fetch(address)
+        return answer, frames(capture.read())
+
+    return look
+
+
+@pytest.fixture
+def upload(lab, client):
+    """Send 100 kB to port 80 of an address, with a receiver there instead of the web server: what it has got.
+
+    The client hears no ICMP, so that nothing but the announced segment size tells it what fits.
+    """
+
+    def send(address, receiver):
+        lab.ssh(receiver, "systemctl stop nginx")
+        lab.ssh(receiver, ["systemd-run", "--quiet", "--unit=upload", "python3", "-c", RECEIVER])
+        for command, protocol, kind in (
+            ("iptables", "icmp", "fragmentation-needed"),
+            ("ip6tables", "icmpv6", "packet-too-big"),
+        ):
+            flag = "--icmp-type" if protocol == "icmp" else "--icmpv6-type"
+            client.check_output(f"{command} -A INPUT -p {protocol} {flag} {kind} -j DROP")
+        try:
+            return client.run(f"python3 -c '{SENDER}' {address}").stdout.strip()
+        finally:
+            client.check_output("iptables -F INPUT; ip6tables -F INPUT")
+            lab.ssh(receiver, "systemctl stop upload; systemctl start nginx")
+
+    return send
+
+
+RECEIVER = """
+import socket
+with socket.create_server(("::", 80), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+    while True:
+        peer, _address = server.accept()
+        with peer:
+            size = 0
+            while data := peer.recv(65536):
+                size += len(data)
+            peer.sendall(str(size).encode())
+"""
+SENDER = """
+import socket, sys, time
+for attempt in range(20):
+    try:
+        peer = socket.create_connection((sys.argv[1], 80), timeout=10)
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.5)
+with peer:
+    peer.sendall(bytes(100000))
+    peer.shutdown(socket.SHUT_WR)
+    print(peer.recv(100).decode())
+"""

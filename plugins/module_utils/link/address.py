@@ -11,7 +11,7 @@ director has it where it is asked for it by ARP and neighbour solicitation.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InvalidInput
@@ -45,6 +45,11 @@ class Address:
     @property
     def family(self) -> str:
         return "ipv6" if ":" in self.address else IPV4
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where there is but one of them."""
+        return self.address, self.interface
 
     def __str__(self) -> str:
         words = [FLAG_OF_FAMILY[self.family], "address", f"{self.address}/{self.length}"]
@@ -136,13 +141,14 @@ def plan(
     :param interfaces: their names.
     :raises InvalidInput: one can't be, or is where it must not be.
     """
-    ours = {parse(name): name for name in claims}
+    # Ours is what is in a place of ours, even if somebody has changed it since.
+    places = {parse(name).place for name in claims}
+    ours = [each for each in standing if each.place in places]
     asked = [_split(text) for text in wish.addresses]
     _check_twice(asked)
     if wish.absent:
         named = {address for address, _length in asked}
-        going = [each for each in ours if not named or each.address in named]
-        return _planned((), (), going, ours, standing)
+        return _planned((), [each for each in ours if not named or each.address in named], ours)
     wanted: list[Address] = []
     found: list[Address] = []
     for address, length in asked:
@@ -153,38 +159,35 @@ def plan(
             found.append(theirs)
         else:
             wanted.append(each)
-    places = {(each.address, each.interface) for each in wanted}
-    moved = {each.address for each in wanted}
-    replaced = [each for each in ours if each not in wanted and each.address in moved]
-    beside = [each for each in ours if each not in wanted and each not in replaced]
-    # Of two lengths in one place the old one goes first: IPv6 has an address but once on an interface.
-    first = [each for each in replaced if (each.address, each.interface) in places]
-    going = [each for each in replaced if each not in first] + (beside if wish.exclusive else [])
-    kept = [] if wish.exclusive else [each for each in beside if each in standing]
-    return _planned(wanted, kept, going, ours, standing, first, found)
+    addresses = {each.address for each in wanted}
+    going = [
+        each
+        for each in ours
+        if each not in wanted and (wish.exclusive or each.address in addresses)
+    ]
+    return _planned(wanted, going, ours, found)
 
 
 def _planned(
-    wanted: Iterable[Address],
-    kept: Iterable[Address],
-    going: Iterable[Address],
-    ours: Mapping[Address, str],
-    standing: Sequence[Address],
-    first: Iterable[Address] = (),
-    found: Iterable[Address] = (),
+    wanted: Sequence[Address],
+    going: Sequence[Address],
+    ours: Sequence[Address],
+    found: Sequence[Address] = (),
 ) -> AddressPlan:
-    wanted, kept, found = tuple(wanted), tuple(kept), tuple(found)
-    there = set(standing)
+    # Of two in one place the old one goes first: IPv6 has an address but once on an interface.
+    places = {each.place for each in wanted}
     operations = [
-        *(("delete", each) for each in first if each in there),
-        *(("add", each) for each in wanted if each not in there),
-        *(("delete", each) for each in going if each in there),
+        *(("delete", each) for each in going if each.place in places),
+        *(("add", each) for each in wanted if each not in ours),
+        *(("delete", each) for each in going if each.place not in places),
     ]
-    gone = {each for _verb, each in operations if _verb == "delete"}
-    staying = [each for each in ours if each in there and each not in gone]
-    names = {ours.get(each, str(each)) for each in (*wanted, *staying)}
+    kept = tuple(each for each in ours if each not in going and each not in wanted)
     return AddressPlan(
-        tuple(operations), found, kept, {name: Claim() for name in sorted(names)}, wanted + found
+        tuple(operations),
+        tuple(found),
+        kept,
+        {name: Claim() for name in sorted(map(str, (*wanted, *kept)))},
+        (*wanted, *found),
     )
 
 

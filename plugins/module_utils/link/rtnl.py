@@ -112,7 +112,10 @@ class Rtnl:
         elif verb == "add":
             given["IFA_FLAGS"] = _NODAD if each.nodad else 0
             life = 0 if each.passive else _FOREVER
-            given["IFA_CACHEINFO"] = {"ifa_preferred": life, "ifa_valid": _FOREVER}
+            lives = {"preferred": life, "valid": _FOREVER}
+            # Before 0.7.3 pyroute2 takes them by these names only, and later by the full ones.
+            full = {f"ifa_{name}": value for name, value in lives.items()}
+            given["IFA_CACHEINFO"] = {**lives, **full}
         self._ask(
             each,
             verb,

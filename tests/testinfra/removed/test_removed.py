@@ -10,6 +10,7 @@ import difflib
 import re
 
 from tests.testinfra.foreign import saved_firewall, saved_table
+from tests.testinfra.prober import answers
 
 # A reboot lies between the dumps: what the kernel measures of the machine may differ by a little.
 MEASURED = re.compile(r"^(kernel|vm)\.[a-z_.]* = \d+$|^net\.ipv4\.(tcp|udp)_r?w?_?mem")
@@ -36,8 +37,18 @@ def test_every_host_is_as_it_was_found(hosts, dumped, dump):
         )
 
 
-def test_the_service_is_gone(client):
-    assert client.run("curl --silent --fail --max-time 5 http://170.210.122.104/").rc != 0
+def test_the_services_are_gone(client, services):
+    for service in services:
+        if service.get("address") and service.get("protocol", "tcp") == "tcp":
+            address = service["address"]
+            host = f"[{address}]" if ":" in address else address
+            url = f"http://{host}:{service['port']}/"
+            assert client.run(f"curl --globoff --silent --fail --max-time 2 {url}").rc != 0
+
+
+def test_nobody_but_the_director_ever_answered_for_a_virtual_address(lab, macs, vips):
+    heard = answers(lab, vips)
+    assert {mac for address in vips for mac in heard[address]} == {macs["director"]}
 
 
 def test_removing_has_changed_something(records):

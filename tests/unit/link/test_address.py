@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +71,8 @@ def place(each):
 @given(WISHES, HOSTS, st.data())
 def test_a_plan_gives_what_is_wished_and_leaves_what_is_somebody_elses(wish, standing, data):
     ours = data.draw(st.lists(st.sampled_from(standing or [None]), unique=True)) if standing else []
-    claims = {str(each): Claim() for each in ours if each}
+    # Somebody may have changed what is ours.
+    claims = {str(replace(each, length=each.length // 2)): Claim() for each in ours if each}
     try:
         todo = plan(wish, standing, INTERFACES, claims)
     except InvalidInput:
