@@ -4,26 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ansible_collections.lvs.cluster.plugins.module_utils.cluster import part
 from ansible_collections.lvs.cluster.plugins.module_utils.cluster.topology import Topology
+from ansible_collections.lvs.cluster.plugins.plugin_utils.plain import plain
 
 DIRECTORS = "lvs_directors"
 REAL_SERVERS = "lvs_real_servers"
 ADDRESS = "lvs_address"
-
-
-def plain(value):
-    """The same data, of Python's own types, whatever Ansible has wrapped it in."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return value
 
 
 def named_hosts(services):

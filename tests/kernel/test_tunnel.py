@@ -33,7 +33,8 @@ def tunnels():
         kind = link.get("linkinfo", {}).get("info_kind")
         if kind in ("ipip", "sit", "ip6tnl", "gre", "ip6gre"):
             local = link["linkinfo"].get("info_data", {}).get("local")
-            found.append((link["ifname"], kind, local, "UP" in link["flags"]))
+            shown = sh("ip", "-4", "-brief", "address", "show", "dev", link["ifname"]).split()
+            found.append((link["ifname"], kind, local, "UP" in link["flags"], *shown[2:]))
     if "fou" in loaded():
         found += sh("ip", "fou", "show").splitlines() + sh("ip", "-6", "fou", "show").splitlines()
     return sorted(map(str, found)), loaded()
@@ -67,11 +68,11 @@ def test_all_of_them_and_away_again():
     four_steps("lvs_tunnel", look=tunnels, tunnels=ALL)
     lines, modules = tunnels()
     assert {
-        f"('lvs-ipip', 'ipip', '{OWN}', True)",
+        f"('lvs-ipip', 'ipip', '{OWN}', True, '192.0.0.8/32')",
         f"('lvs-sit', 'sit', '{OWN}', True)",
-        f"('lvs-ip6tnl', 'ip6tnl', '{OWN6}', True)",
-        "('gre0', 'gre', 'any', True)",
-        "('ip6gre0', 'ip6gre', 'any', True)",
+        f"('lvs-ip6tnl', 'ip6tnl', '{OWN6}', True, '192.0.0.8/32')",
+        "('gre0', 'gre', 'any', True, '192.0.0.8/32')",
+        "('ip6gre0', 'ip6gre', 'any', True, '192.0.0.8/32')",
         "('tunl0', 'ipip', 'any', False)",
         "port 6080 gue",
         "port 6080 gue -6",
@@ -96,7 +97,9 @@ def test_the_device_of_the_module_and_one_less():
 def test_what_is_found_stays():
     sh("modprobe", "ipip")
     sh("ip", "link", "set", "tunl0", "up")
+    sh("ip", "address", "add", "198.51.100.10/32", "dev", "tunl0")
     assert not run_module("lvs_tunnel", tunnels=[{"type": "ipip"}], at_boot=False)["changed"]
+    sh("ip", "address", "del", "198.51.100.10/32", "dev", "tunl0")
     sh("ip", "link", "set", "tunl0", "down")
     run_module("lvs_tunnel", tunnels=[{"type": "ipip"}])
     run_module("lvs_tunnel", state="absent")
@@ -107,7 +110,7 @@ def test_another_address_and_somebody_elses_device():
     run_module("lvs_tunnel", tunnels=ALL[:1])
     other = {**ALL[0], "local": "10.99.0.2"}
     four_steps("lvs_tunnel", look=tunnels, tunnels=[other])
-    assert "('lvs-ipip', 'ipip', '10.99.0.2', True)" in tunnels()[0]
+    assert "('lvs-ipip', 'ipip', '10.99.0.2', True, '192.0.0.8/32')" in tunnels()[0]
     run_module("lvs_tunnel", state="absent")
     sh("ip", "link", "add", "lvs-ipip", "type", "dummy")
     with pytest.raises(ModuleFailed, match="lvs-ipip': is somebody else's"):

@@ -32,7 +32,8 @@ def host_part(host: str, variables: Options, topology: Topology) -> dict[str, An
     """A host's part, as plain data.
 
     :param variables: the shared variables by their names without ``lvs_``, as the host has them.
-    :returns: ``state``, present or absent; ``errors`` and ``warnings``, sentences; ``director``, None where
+    :returns: ``state``, present or absent; ``errors`` and ``warnings``, sentences; ``services``, of each its
+        ``name``, virtual ``addresses`` and the ``places`` where it takes requests; ``director``, None where
         it is none: ``services`` as ipvs_table takes them, ``forwarding`` and ``families`` that occur,
         ``accepted`` as iptables_masq takes services, ``inside_networks``, ``addresses`` of each real
         server's host, ``marks`` as iptables_mark takes them, ``virtual_addresses`` as lvs_vip does, ``own``
@@ -56,6 +57,7 @@ def host_part(host: str, variables: Options, topology: Topology) -> dict[str, An
         "state": state,
         "errors": errors,
         "warnings": warnings,
+        "services": [_shown(each) for each in description.services],
         "director": director,
         "real_server": real_server,
     }
@@ -98,6 +100,16 @@ def _director(
         "directly": reached_by("dr"),
         "tunnelled": reached_by("tun"),
     }
+
+
+def _shown(each: VirtualService) -> dict[str, Any]:
+    places = [
+        {"name": each.name, "address": its.address, "port": port, "protocol": its.protocol}
+        for its in each.traffic
+        for port in [first for first, _last in its.ports]
+        if its.address
+    ]
+    return {"name": each.name, "addresses": each.addresses, "places": places}
 
 
 def _virtual_addresses(services: Iterable[VirtualService]) -> list[str]:

@@ -18,9 +18,10 @@ from ..commands import Commands
 from ..errors import KernelRefusal
 from . import rtnl
 from .model import IPV4, IPV6
-from .tunnel import GUE, TYPES, Device, Host, Tunnel, parse
+from .tunnel import CARRYING_IPV4, DUMMY, GUE, TYPES, Device, Host, Tunnel, parse
 
 _UP = 1
+_HOST_SCOPE = 254
 _FAMILIES: Mapping[int, str] = {socket.AF_INET: IPV4, socket.AF_INET6: IPV6}
 _FOU_ADD, _FOU_DELETE, _FOU_GET = 1, 2, 3
 _TYPE_GUE = 2
@@ -44,13 +45,16 @@ class Devices:
     def host(self) -> Host:
         """What there is."""
         devices = {}
+        addressed = {each["index"] for each in self._ip.get_addr(family=socket.AF_INET)}
         for link in self._ip.get_links():
             info = link.get_attr("IFLA_LINKINFO")
             kind = info.get_attr("IFLA_INFO_KIND") if info else ""
             known = kind if kind in TYPES else ""
             name = link.get_attr("IFLA_IFNAME")
             local = self._local(info, kind) if known else ""
-            devices[name] = Device(known, local, bool(link["flags"] & _UP))
+            devices[name] = Device(
+                known, local, bool(link["flags"] & _UP), link["index"] in addressed
+            )
         loaded = frozenset(name for name in _MODULES if modprobe.is_loaded(name))
         ports = self._ports() if "fou" in loaded else {}
         return Host(devices, ports, loaded)
@@ -88,9 +92,23 @@ class Devices:
             )
         else:
             (index,) = self._ip.link_lookup(ifname=each.device)
+            if each.type in CARRYING_IPV4 and verb in ("up", "down"):
+                self._ask(verb, words, lambda: self._address(index, verb))
             given: dict[str, Any] = {} if verb == "delete" else {"state": verb}
             what = "del" if verb == "delete" else "set"
             self._ask(verb, words, lambda: self._ip.link(what, index=index, **given))
+
+    def _address(self, index: int, verb: str) -> None:
+        """The dummy comes with being up where there is no other address, and goes with being down."""
+        own = [
+            (each.get_attr("IFA_LOCAL"), each["scope"])
+            for each in self._ip.get_addr(family=socket.AF_INET, index=index)
+        ]
+        dummy = {"index": index, "family": socket.AF_INET, "address": DUMMY, "prefixlen": 32}
+        if verb == "up" and not own:
+            self._ip.addr("add", scope=_HOST_SCOPE, **dummy)
+        elif verb == "down" and (DUMMY, _HOST_SCOPE) in own:
+            self._ip.addr("del", **dummy)
 
     @staticmethod
     def _ask(verb: str, words: str, work: Callable[[], Any]) -> None:

@@ -22,6 +22,7 @@ from .way_back import Host, Network
 _AF = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
 _UNICAST, _TO_TABLE = 1, 1
 _ONLINK = 4
+_UP = 1
 _NO_SUPPRESSION = 0xFFFFFFFF
 _SCOPES: Mapping[int, str] = {0: "global", 200: "site", 253: "link", 254: "host"}
 _NODAD = 0x02
@@ -60,6 +61,7 @@ class Rtnl:
         self._ip = ip
         links = list(ip.get_links())
         self._names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
+        self._up = [link.get_attr("IFLA_IFNAME") for link in links if link["flags"] & _UP]
         self._mtus = {link.get_attr("IFLA_IFNAME"): link.get_attr("IFLA_MTU") for link in links}
         self._indexes = {name: index for index, name in self._names.items()}
 
@@ -76,6 +78,10 @@ class Rtnl:
     def interfaces(self) -> tuple[str, ...]:
         """The names of this host's interfaces."""
         return tuple(self._indexes)
+
+    def up(self) -> list[str]:
+        """The interfaces that are up."""
+        return list(self._up)
 
     def mtu(self, interface: str) -> int:
         """The largest packet that an interface sends, in bytes."""

@@ -49,6 +49,10 @@ TYPES: Mapping[str, Type] = {
     "ip6gre": Type("ip6_gre", "ip6gre0", IPV6),
 }
 CHOICES = (*TYPES, GUE)
+CARRYING_IPV4 = ("ipip", "ip6tnl", "gre", "ip6gre")
+# On a device without any IPv4 address the kernel's filter by reverse path drops everything, be it strict or loose
+# (fib_validate_source in fib_frontend.c). RFC 7600 has an address that is nobody's, for such ends.
+DUMMY = "192.0.0.8"
 _GUE_MODULES: Mapping[str, tuple[str, ...]] = {IPV4: ("fou",), IPV6: ("fou", "fou6")}
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
@@ -169,11 +173,18 @@ class Device:
     """A network device that there is.
 
     :ivar type: empty where it is no tunnel.
+    :ivar is_addressed: whether it has an IPv4 address.
     """
 
     type: str = ""
     local: str = ""
     is_up: bool = False
+    is_addressed: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it unwraps, and what it unwraps gets in."""
+        return self.is_up and (self.is_addressed or self.type not in CARRYING_IPV4)
 
 
 @dataclass(frozen=True)
@@ -316,9 +327,9 @@ def _addition(each: Tunnel, host: Host, anew: bool) -> list[Operation]:
         return [] if host.ports.get(each.place) and not anew else [("add", words)]
     standing = host.devices.get(each.device)
     if each.is_fallback:
-        return [] if standing and standing.is_up else [("up", words)]
+        return [] if standing and standing.is_ready else [("up", words)]
     if standing and not anew:
-        return [] if standing.is_up else [("up", words)]
+        return [] if standing.is_ready else [("up", words)]
     return [("add", words), ("up", words)]
 
 
@@ -351,6 +362,9 @@ def script_body(claims: Mapping[str, Claim]) -> str | None:
                 f"ip link show dev {each.device} > /dev/null 2>&1 ||\n"
                 f"  ip link add name {each.device} type {each.type} local {each.local} || failed=1"
             )
+        if each.type in CARRYING_IPV4:
+            lines.append(f"ip -4 address show dev {each.device} | grep -q inet ||")
+            lines.append(f"  ip address add {DUMMY}/32 dev {each.device} scope host || failed=1")
         # The settings of a device that has just come are udev's to make, some time.
         lines.append(f"{_SYSCTL} --prefix=/net/ipv4/conf/{each.device} 2> /dev/null")
         lines.append(f"ip link set dev {each.device} up || failed=1")

@@ -21,9 +21,9 @@ def test_the_table_is_the_description(director):
         "-A -t [fd80::101]:80 -s rr",
         "-A -t [fd80::102]:80 -s rr",
         "-a -t [fd80::100]:80 -r [fd80::11]:80 -g -w 1",
-        "-a -t [fd80::100]:80 -r [fd80::12]:80 -i -w 1",
-        "-a -t [fd80::101]:80 -r [fd80::12]:80 -i -w 1 --tun-type gre",
-        "-a -t [fd80::102]:80 -r [fd80::12]:80 -i -w 1 --tun-type gue --tun-port 6080",
+        "-a -t [fd80::100]:80 -r [fd80::12]:80 -i -w 1 --tun-type ipip",
+        "-a -t [fd80::101]:80 -r [fd80::12]:80 -i -w 1 --tun-type gre --tun-nocsum",
+        "-a -t [fd80::102]:80 -r [fd80::12]:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum",
     ]
 
 

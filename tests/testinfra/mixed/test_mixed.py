@@ -13,7 +13,7 @@ def test_the_table_is_the_description(director):
     assert saved_table(director) == [
         "-A -t 10.82.0.100:80 -s wrr",
         "-a -t 10.82.0.100:80 -r 10.82.0.12:80 -g -w 2",
-        "-a -t 10.82.0.100:80 -r 10.82.0.13:80 -i -w 1",
+        "-a -t 10.82.0.100:80 -r 10.82.0.13:80 -i -w 1 --tun-type ipip",
         "-a -t 10.82.0.100:80 -r 192.168.82.11:80 -m -w 3",
     ]
 

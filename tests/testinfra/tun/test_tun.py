@@ -19,10 +19,10 @@ def test_the_table_is_the_description(director):
         "-A -t 10.80.0.100:80 -s rr",
         "-A -t 10.80.0.101:80 -s rr",
         "-A -t 10.80.0.102:80 -s rr",
-        f"-a -t 10.80.0.100:80 -r {RS1}:80 -i -w 1",
-        f"-a -t 10.80.0.100:80 -r {RS2}:80 -i -w 1",
-        f"-a -t 10.80.0.101:80 -r {RS1}:80 -i -w 1 --tun-type gre",
-        f"-a -t 10.80.0.102:80 -r {RS2}:80 -i -w 1 --tun-type gue --tun-port 6080",
+        f"-a -t 10.80.0.100:80 -r {RS1}:80 -i -w 1 --tun-type ipip",
+        f"-a -t 10.80.0.100:80 -r {RS2}:80 -i -w 1 --tun-type ipip",
+        f"-a -t 10.80.0.101:80 -r {RS1}:80 -i -w 1 --tun-type gre --tun-nocsum",
+        f"-a -t 10.80.0.102:80 -r {RS2}:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum",
     ]
 
 

@@ -69,14 +69,14 @@ def carried_out(todo, host):
         elif verb == "delete":
             del devices[each.device]
         else:
-            devices[each.device] = Device(each.type, each.local, verb == "up")
+            devices[each.device] = Device(each.type, each.local, verb == "up", verb == "up")
     return Host(devices, ports, frozenset(modules))
 
 
 def stands(each, host):
     if each.type == GUE:
         return host.ports.get(each.place) is True
-    return host.devices.get(each.device) == Device(each.type, each.local, True)
+    return host.devices.get(each.device) == Device(each.type, each.local, True, True)
 
 
 WANTED = st.lists(st.sampled_from(TUNNELS), unique_by=lambda each: each.place).map(tuple)
@@ -119,7 +119,7 @@ def test_words_are_read_back(each):
 
 def test_what_is_up_already_is_not_ours():
     host = Host(
-        {"tunl0": Device("ipip", "", True)}, {"port 6080 family ipv4": True}, {"ipip", "fou"}
+        {"tunl0": Device("ipip", "", True, True)}, {"port 6080 family ipv4": True}, {"ipip", "fou"}
     )
     todo = plan(Wish((TUNNELS[0], Tunnel(GUE, port=6080))), host, {})
     assert (todo.operations, todo.claims) == ((), {})
