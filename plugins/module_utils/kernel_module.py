@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from .errors import InvalidInput
 
+KIND = "kernel_module"
 FOLDER = "/etc/modprobe.d"
 FOLDERS = (
     FOLDER,
@@ -60,6 +61,21 @@ def check(name: str, params: Mapping[str, str]) -> None:
 def path(owner: str, name: str) -> str:
     """Where the file is."""
     return f"{FOLDER}/lvs.cluster-{owner}-{name}.conf"
+
+
+def load_path(owner: str, name: str) -> str:
+    """Where the file is that has it loaded at boot."""
+    return f"/etc/modules-load.d/lvs.cluster-{owner}-{name}.conf"
+
+
+def diff(name: str, verb: str) -> dict[str, str]:
+    """Of loading it, or taking it out."""
+    return {
+        "before_header": "modules before",
+        "after_header": "modules after",
+        "before": f"{name}\n" if verb == "unload" else "",
+        "after": f"{name}\n" if verb == "load" else "",
+    }
 
 
 def text(owner: str, name: str, params: Mapping[str, str]) -> str | None:

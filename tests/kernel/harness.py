@@ -39,7 +39,7 @@ def sh(*words, check=True, stdin=None):
     return done.stdout
 
 
-def run_module(name, check=False, **params):
+def run_module(name, /, check=False, **params):
     """Call a module's main() as Ansible would, and return what it printed."""
     main = importlib.import_module(f"ansible_collections.lvs.cluster.plugins.modules.{name}").main
     output = io.StringIO()
@@ -53,7 +53,7 @@ def run_module(name, check=False, **params):
     return result
 
 
-def four_steps(name, look=None, **params):
+def four_steps(name, /, look=None, **params):
     """Check mode reports it and changes nothing; applying does it; applying again changes nothing;
     and check mode's diff is the real one. Returns what applying returned.
 

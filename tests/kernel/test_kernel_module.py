@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from tests.kernel.harness import ModuleFailed, four_steps, our_files, run_module, sh
+from tests.kernel.harness import ModuleFailed, claims, four_steps, our_files, run_module, sh
 from tests.kernel.test_sysctl import loaded_modules
 
 FILE = pathlib.Path("/etc/modprobe.d/lvs.cluster-default-ip_vs.conf")
@@ -55,3 +55,28 @@ def test_another_file_that_says_otherwise():
     finally:
         other.unlink()
     assert any(f"{other} sets conn_tab_bits=14" in str(text) for text in done["warnings"])
+
+
+def loaded():
+    return "ip_vs_ftp" in sh("lsmod")
+
+
+def test_what_ftp_needs_is_loaded_and_taken_out():
+    sh("modprobe", "--remove", "ip_vs_ftp", check=False)
+    params = {"name": "ip_vs_ftp", "load": True}
+    done = four_steps("lvs_kernel_module", look=loaded, **params)
+    assert [each["verb"] for each in done["operations"]] == ["write", "load"]
+    assert loaded()
+    path = "/etc/modules-load.d/lvs.cluster-default-ip_vs_ftp.conf"
+    assert our_files()[path].endswith("\nip_vs_ftp\n")
+    four_steps("lvs_kernel_module", look=loaded, name="ip_vs_ftp", state="absent")
+    assert (loaded(), our_files(), claims()) == (False, {}, {})
+
+
+def test_what_somebody_else_has_loaded_stays():
+    sh("modprobe", "ip_vs_ftp")
+    run_module("lvs_kernel_module", name="ip_vs_ftp", load=True)
+    run_module("lvs_kernel_module", name="ip_vs_ftp", state="absent")
+    assert loaded()
+    assert our_files() == {}
+    sh("modprobe", "--remove", "ip_vs_ftp")

@@ -26,6 +26,7 @@ from .topology import Topology
 
 FAMILIES = ("ipv4", "ipv6")
 FORWARDING = ("nat", "dr", "tun")
+FTP = 21
 
 
 def host_part(host: str, variables: Options, topology: Topology) -> dict[str, Any]:
@@ -33,10 +34,10 @@ def host_part(host: str, variables: Options, topology: Topology) -> dict[str, An
 
     :param variables: the shared variables by their names without ``lvs_``, as the host has them.
     :returns: ``state``, present or absent; ``errors`` and ``warnings``, sentences; ``services``, of each its
-        ``name``, virtual ``addresses`` and the ``places`` where it takes requests; ``director``, None where
+        ``name``, virtual ``addresses``, and in ``places`` where a request can be made; ``director``, None where
         it is none: ``services`` as ipvs_table takes them, ``forwarding`` and ``families`` that occur,
         ``accepted`` as iptables_masq takes services, ``inside_networks``, ``addresses`` of each real
-        server's host, ``marks`` as iptables_mark takes them, ``virtual_addresses`` as lvs_vip does, ``own``
+        server's host, ``marks`` as iptables_mark takes them, ``modules`` of the kernel, ``virtual_addresses`` as lvs_vip does, ``own``
         addresses, those of real servers that are reached ``directly`` and by ``tunnelled`` packets;
         ``real_server``, None where it is none: ``forwarding`` methods by which it gets packets, ``gateway``,
         ``source`` and ``keep`` as lvs_route takes them, ``virtual_addresses``, their ``families``, ``tunnels`` as
@@ -95,6 +96,7 @@ def _director(
             for each in services
             if each.matches
         ],
+        "modules": ["ip_vs_ftp"] if any(_is_ftp_by_nat(each) for each in services) else [],
         "virtual_addresses": [] if floating else _virtual_addresses(services),
         "own": list(topology.addresses_of(host).values()),
         "directly": reached_by("dr"),
@@ -109,7 +111,7 @@ def _shown(each: VirtualService) -> dict[str, Any]:
         for port in [first for first, _last in its.ports]
         if its.address
     ]
-    return {"name": each.name, "addresses": each.addresses, "places": places}
+    return {"name": each.name, "addresses": each.addresses, "places": places[:1]}
 
 
 def _virtual_addresses(services: Iterable[VirtualService]) -> list[str]:
@@ -205,6 +207,13 @@ def receiving(
         packet = Outer("gue", port, outer, attributes.tunnel_checksum)
         found.append((Tunnel("gue", port=port, family=outer), packet))
     return found
+
+
+def _is_ftp_by_nat(each: VirtualService) -> bool:
+    """Its data connections are announced in the control connection, where NAT has to find them."""
+    return "nat" in _methods(each) and any(
+        match.protocol == "tcp" and (FTP, FTP) in match.ports for match in each.traffic
+    )
 
 
 def _methods(each: VirtualService) -> set[str]:

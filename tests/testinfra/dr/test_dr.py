@@ -28,20 +28,22 @@ def test_the_table_is_the_description(director):
 
 
 @pytest.mark.parametrize(
-    ("vip", "client", "director", "version"),
+    ("vip", "source", "director_address", "version"),
     [
         ("10.80.0.100", "10.80.0.5", "10.80.0.1", 0),
         ("fd80::100", "fd80::5", "fd80::1", 1),
         ("10.80.0.102", "10.80.0.5", "10.80.0.1", 0),
     ],
 )
-def test_requests_pass_the_director_and_answers_do_not(seen, macs, vip, client, director, version):
+def test_requests_pass_the_director_and_answers_do_not(
+    seen, macs, vip, source, director_address, version
+):
     """The request's addresses are untouched, its MAC is the real server's, the answer's too."""
     answer, frames = seen(vip)
     walk = Walk(
         DIRECT,
-        (client, macs["client"]),
-        (director, macs["director"]),
+        (source, macs["client"]),
+        (director_address, macs["director"]),
         (SERVERS[answer][version], macs[answer]),
         vip,
     )

@@ -27,17 +27,26 @@ def fetch(client, address=VIP, port=80):
 
 def test_the_table_is_the_description(director):
     assert saved_table(director) == [
+        f"-A -t {VIP}:21 -s rr",
         f"-A -t {VIP}:80 -s rr",
         f"-A -t {VIP}:8080 -s wrr",
+        f"-A -t {VIP}:8081 -s rr -p 300",
         f"-A -t [{VIP6}]:8080 -s rr",
+        f"-A -u {VIP}:53 -s rr",
+        f"-a -t {VIP}:21 -r 192.168.0.107:21 -m -w 1",
+        f"-a -t {VIP}:21 -r 192.168.0.108:21 -m -w 1",
         f"-a -t {VIP}:80 -r 192.168.0.107:80 -m -w 1",
         f"-a -t {VIP}:80 -r 192.168.0.108:80 -m -w 1",
         f"-a -t {VIP}:8080 -r 192.168.0.107:80 -m -w 2",
         f"-a -t {VIP}:8080 -r 192.168.0.108:80 -m -w 1",
         f"-a -t {VIP}:8080 -r 192.168.1.109:80 -m -w 1",
+        f"-a -t {VIP}:8081 -r 192.168.0.107:80 -m -w 1",
+        f"-a -t {VIP}:8081 -r 192.168.0.108:80 -m -w 1",
         f"-a -t [{VIP6}]:8080 -r [fd00:192:168:1::109]:80 -m -w 1",
         f"-a -t [{VIP6}]:8080 -r [fd00:192:168::107]:80 -m -w 1",
         f"-a -t [{VIP6}]:8080 -r [fd00:192:168::108]:80 -m -w 1",
+        f"-a -u {VIP}:53 -r 192.168.0.107:53 -m -w 1",
+        f"-a -u {VIP}:53 -r 192.168.0.108:53 -m -w 1",
     ]
     assert "1800 60 300" in director.check_output("ipvsadm -L --timeout")
 
