@@ -20,8 +20,9 @@ test: ## run all tests: lint types sanity unit kernel molecule
 test-full: ## the same, and the kernels of Debian 13 and 14; begun again, it goes on where it was
 	@$(RUN) python -m tools.test --full
 
-bench: ## measure ipvs_table against ipvsadm, in seconds and instructions
+bench: ## measure ipvs_table against ipvsadm, and what passes the director by each method
 	@$(RUN) python -m tools.bench
+	@$(RUN) python -m tools.share
 
 demo: ## bring a small cluster up out of its description, and look at it
 	@$(RUN) python -m tools.demo up

@@ -60,6 +60,8 @@ LLDP=no
 # Where it is enabled: whoever asks for the text of who.lab gets the machine's name.
 _NAME_SERVER = """no-resolv
 no-hosts
+# Without a word about interfaces, Debian's answers its own networks only.
+except-interface=none
 txt-record=who.lab,{name}
 """
 

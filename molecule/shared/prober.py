@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks 50 times a second who has these addresses, by ARP and neighbour solicitation: prober.py INTERFACE ADDRESS..."""
 

@@ -9,7 +9,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.plain import plain
 
 
 def verification(hosts, directors, services, requests=None):
-    return report(plain(hosts), plain(directors), plain(services), plain(requests))
+    # Of a host that has not answered there is nothing.
+    seen = {name: found or None for name, found in plain(hosts).items()}
+    return report(seen, plain(directors), plain(services), plain(requests))
 
 
 class FilterModule:

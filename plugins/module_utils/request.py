@@ -49,4 +49,4 @@ def connect(address: str, port: int, protocol: str, timeout: float) -> Answer:
 def connect_all(places: Sequence[tuple[str, int, str]], timeout: float) -> list[Answer]:
     """:param places: (address, port, protocol) of each."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda place: connect(*place, timeout), places))
+        return list(pool.map(lambda place: connect(place[0], place[1], place[2], timeout), places))

@@ -15,7 +15,8 @@ description:
     that a director may need is C(conn_tab_bits) of C(ip_vs), the size of the table of connections.
   - Such a parameter is read once. Where the module is loaded with another value, the new one takes effect at the next
     load, which mostly is the next boot; the module says so and unloads nothing.
-  - A virtual service of FTP by NAT needs C(ip_vs_ftp), which nobody loads by itself. O(load) does so, now and at every boot.
+  - A virtual service of FTP by NAT needs C(ip_vs_ftp), which nobody loads by itself. O(load) does so, now and at
+    every boot.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.attributes

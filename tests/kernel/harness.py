@@ -39,9 +39,11 @@ def sh(*words, check=True, stdin=None):
     return done.stdout
 
 
-def run_module(name, /, check=False, **params):
+def run_module(module_name, check=False, **params):
     """Call a module's main() as Ansible would, and return what it printed."""
-    main = importlib.import_module(f"ansible_collections.lvs.cluster.plugins.modules.{name}").main
+    main = importlib.import_module(
+        f"ansible_collections.lvs.cluster.plugins.modules.{module_name}"
+    ).main
     output = io.StringIO()
     arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
     quietly = contextlib.suppress(SystemExit)
@@ -53,7 +55,7 @@ def run_module(name, /, check=False, **params):
     return result
 
 
-def four_steps(name, /, look=None, **params):
+def four_steps(module_name, look=None, **params):
     """Check mode reports it and changes nothing; applying does it; applying again changes nothing;
     and check mode's diff is the real one. Returns what applying returned.
 
@@ -61,15 +63,15 @@ def four_steps(name, /, look=None, **params):
     """
     look = look or saved
     before = look(), our_files()
-    checked = run_module(name, check=True, **params)
+    checked = run_module(module_name, check=True, **params)
     assert (look(), our_files()) == before, "check mode changed something"
-    done = run_module(name, **params)
+    done = run_module(module_name, **params)
     assert checked["changed"]
     assert done["changed"]
     assert done["diff"] == checked["diff"]
     assert done["operations"] == checked["operations"]
     after = look(), our_files()
-    again = run_module(name, **params)
+    again = run_module(module_name, **params)
     assert not again["changed"]
     assert again["operations"] == []
     shown = again["diff"] if isinstance(again["diff"], list) else [again["diff"]]

@@ -33,14 +33,15 @@ def host_part(host: str, variables: Options, topology: Topology) -> dict[str, An
     """A host's part, as plain data.
 
     :param variables: the shared variables by their names without ``lvs_``, as the host has them.
-    :returns: ``state``, present or absent; ``errors`` and ``warnings``, sentences; ``services``, of each its
-        ``name``, virtual ``addresses``, and in ``places`` where a request can be made; ``director``, None where
-        it is none: ``services`` as ipvs_table takes them, ``forwarding`` and ``families`` that occur,
-        ``accepted`` as iptables_masq takes services, ``inside_networks``, ``addresses`` of each real
-        server's host, ``marks`` as iptables_mark takes them, ``modules`` of the kernel, ``virtual_addresses`` as lvs_vip does, ``own``
-        addresses, those of real servers that are reached ``directly`` and by ``tunnelled`` packets;
-        ``real_server``, None where it is none: ``forwarding`` methods by which it gets packets, ``gateway``,
-        ``source`` and ``keep`` as lvs_route takes them, ``virtual_addresses``, their ``families``, ``tunnels`` as
+    :returns: ``state``, present or absent; ``errors`` and ``warnings``, sentences; ``services``, of
+        each its ``name``, virtual ``addresses``, and in ``places`` where a request can be made;
+        ``director``, None where it is none: ``services`` as ipvs_table takes them, ``forwarding`` and
+        ``families`` that occur, ``accepted`` as iptables_masq takes services, ``inside_networks``,
+        ``addresses`` of each real server's host, ``marks`` as iptables_mark takes them, ``modules`` of
+        the kernel, ``virtual_addresses`` as lvs_vip takes them, ``own`` addresses, those of real
+        servers that are reached ``directly`` and by ``tunnelled`` packets; ``real_server``, None where
+        it is none: ``forwarding`` methods by which it gets packets, ``gateway``, ``source`` and
+        ``keep`` as lvs_route takes them, ``virtual_addresses``, their ``families``, ``tunnels`` as
         lvs_tunnel and ``outer`` as iptables_decap takes them, ``decapsulating`` devices, ``directors``'
         addresses, its ``own``.
     """

@@ -51,7 +51,7 @@ def test_dns(client):
 
 
 def test_a_client_keeps_its_real_server(client, director):
-    command = f"curl --silent --fail --max-time 10 http://{VIP}:8081/"
+    command = f"curl --silent --fail --max-time 10 http://{VIP}:8082/"
     answers = {client.check_output(command) for _time in range(6)}
     assert len(answers) == 1
     (name,) = answers
@@ -59,6 +59,6 @@ def test_a_client_keeps_its_real_server(client, director):
     templates = [
         line.split()
         for line in director.check_output("ipvsadm --list --connection --numeric").splitlines()
-        if f"{VIP}:8081" in line and f"{CLIENT}:0" in line
+        if f"{VIP}:8082" in line and f"{CLIENT}:0" in line
     ]
     assert [words[-1] for words in templates] == [f"{own}:80"]

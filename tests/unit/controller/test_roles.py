@@ -80,6 +80,8 @@ def test_tasks_use_what_is_declared(role):
         "preflight_part",
         "preflight_variables",
     }
+    # Variables of a single task, and facts that a task sets.
+    registered |= set(re.findall(rf"^ +({role}_\w+):", text, re.MULTILINE))
     used = set(re.findall(rf"\b((?:lvs|{role})_\w+)\b", text)) - registered
     known = set(specs(role)["main"]["options"])
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
