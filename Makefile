@@ -17,7 +17,7 @@ help: ## show this list
 test: ## run all tests: lint types sanity unit kernel molecule
 	@$(RUN) python -m tools.test
 
-test-full: ## the same, and the kernels of Debian 13 and 14; begun again, it goes on where it was
+test-full: ## the same, the kernels of Debian 13 and 14, all clusters; begun again, it goes on where it was
 	@$(RUN) python -m tools.test --full
 
 bench: ## measure ipvs_table against ipvsadm, and what passes the director by each method

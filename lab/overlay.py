@@ -33,6 +33,7 @@ def overlay(topology: Topology, node: NodeSpec, keys: Keys) -> dict[str, File | 
         "root/.ssh/authorized_keys": File(keys.authorized.encode(), 0o600),
         "etc/systemd/network/10-eth0.network": _text(_MANAGEMENT),
         "var/www/html/index.html": _text(f"{node.name}\n"),
+        "etc/nginx/conf.d/lab.conf": _text(_SECOND_PORT),
         "etc/dnsmasq.d/lab.conf": _text(_NAME_SERVER.format(name=node.name)),
     }
     for number, nic in enumerate(node.nics, 1):
@@ -56,6 +57,9 @@ IPv6AcceptRA=no
 LLDP=no
 """
 
+
+_SECOND_PORT = """server { listen 8080; listen [::]:8080; root /var/www/html; }
+"""
 
 # Where it is enabled: whoever asks for the text of who.lab gets the machine's name.
 _NAME_SERVER = """no-resolv

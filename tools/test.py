@@ -37,9 +37,19 @@ LAYERS = (
     Layer("molecule", "the roles against whole clusters of the lab", molecule.run),
 )
 
+
+def _rebooted(name: str) -> Layer:
+    return Layer(
+        f"molecule-{name}",
+        f"the cluster {name}, with all its machines booted anew on the way",
+        lambda _notes: molecule.run_scenario(name),
+    )
+
+
 FULL = (
     Layer("kernel-6.12", "the same on Debian 13's kernel", lambda _notes: kernel.run_on("trixie")),
     Layer("kernel-7.2", "the same on Debian 14's kernel", lambda _notes: kernel.run_on("forky")),
+    *(_rebooted(name) for name in molecule.others()),
 )
 
 

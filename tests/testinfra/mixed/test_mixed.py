@@ -2,19 +2,25 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One service, three real servers, each by a method of its own."""
+"""One service, three real servers, each by a method of its own; and where each frame goes."""
 
 from __future__ import annotations
 
+import pytest
+
 from tests.testinfra.foreign import saved_table
+from tests.wire.forwarding import DIRECT, IPIP, Walk, check
 
 
 def test_the_table_is_the_description(director):
     assert saved_table(director) == [
         "-A -t 10.82.0.100:80 -s wrr",
+        "-A -t [fd82::100]:80 -s rr",
         "-a -t 10.82.0.100:80 -r 10.82.0.12:80 -g -w 2",
         "-a -t 10.82.0.100:80 -r 10.82.0.13:80 -i -w 1 --tun-type ipip",
         "-a -t 10.82.0.100:80 -r 192.168.82.11:80 -m -w 3",
+        "-a -t [fd82::100]:80 -r [fd82::12]:80 -g -w 1",
+        "-a -t [fd82::100]:80 -r [fd82::13]:80 -i -w 1 --tun-type ipip",
     ]
 
 
@@ -29,5 +35,49 @@ def test_each_real_server_has_just_what_its_method_needs(machine):
     assert [name for name in rules if "lookup 1704" in rules[name]] == ["rs1"]
     held = {name: machine(name).check_output("ip -brief address show dev lo") for name in rules}
     assert [name for name in held if "10.82.0.100/32" in held[name]] == ["rs2", "rs3"]
+    assert [name for name in held if "fd82::100/128" in held[name]] == ["rs2", "rs3"]
     links = {name: machine(name).check_output("ip -brief link") for name in rules}
     assert [name for name in links if "lvs-ipip" in links[name]] == ["rs3"]
+
+
+@pytest.mark.parametrize(
+    ("vip", "server", "kind", "largest"),
+    [
+        # Of 1500: outer IP where there is one, inner IP, TCP.
+        ("10.82.0.100", "rs2", DIRECT, 1500 - 20 - 20),
+        ("10.82.0.100", "rs3", IPIP, 1500 - 20 - 20 - 20),
+        ("fd82::100", "rs2", DIRECT, 1500 - 40 - 20),
+        ("fd82::100", "rs3", IPIP, 1500 - 40 - 40 - 20),
+    ],
+)
+def test_the_walk(seen, macs, vip, server, kind, largest):
+    """Requests pass the director, answers do not; what is announced fits the way."""
+    network = "10.82.0." if "." in vip else "fd82::"
+    for _time in range(6):
+        answer, frames = seen(vip)
+        if answer == server:
+            break
+    assert answer == server
+    walk = Walk(
+        kind,
+        (f"{network}5", macs["client"]),
+        (f"{network}1", macs["director"]),
+        (f"{network}{server.replace('rs', '1')}", macs[server]),
+        vip,
+    )
+    assert check(frames, walk).mss == largest
+
+
+@pytest.mark.parametrize("vip", ["10.82.0.100", "fd82::100"])
+def test_an_upload_by_tunnel_fits_without_any_icmp(upload, director, vip):
+    """Only the real server by tunnel gets new connections meanwhile."""
+    host = f"[{vip}]" if ":" in vip else vip
+    others = [line.split() for line in saved_table(director) if f"-a -t {host}:80 " in line]
+    others = [words for words in others if "-i" not in words]
+    for words in others:
+        director.check_output(f"ipvsadm -e -t {host}:80 -r {words[4]} {words[5]} -w 0")
+    try:
+        assert upload(vip, "rs3") == "100000"
+    finally:
+        for words in others:
+            director.check_output(f"ipvsadm -e -t {host}:80 -r {words[4]} {words[5]} -w {words[7]}")

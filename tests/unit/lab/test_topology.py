@@ -148,7 +148,7 @@ def test_a_name_must_fit_into_socket_paths():
 
 
 def test_an_unknown_topology_names_those_there_are():
-    with pytest.raises(LabError, match=r"no topology nothing; .*kernel, nat"):
+    with pytest.raises(LabError, match=r"no topology nothing; .*kernel, mixed, nat"):
         load_topology("nothing")
 
 

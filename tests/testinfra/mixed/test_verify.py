@@ -59,33 +59,43 @@ def verify(tmp_path):
 def test_a_cluster_that_is_well(verify):
     code, report = verify()
     assert (code, report["problems"]) == (0, [])
-    assert report["hosts"] == {"director": [], "rs1": [], "rs2": []}
-    assert report["services"] == {"web": [], "web6": [], "shop": []}
+    assert report["hosts"] == {"director": [], "rs1": [], "rs2": [], "rs3": []}
+    assert report["services"] == {"web": [], "web6": []}
 
 
 def test_what_is_wrong_is_told_of_whom_it_is(verify, lab):
-    """A real server that answers ARP, one whose web server is down, and a table that somebody has changed."""
+    """One that answers ARP, one without its tunnel, one whose way back is gone, and a table changed by hand."""
     with aside(lab):
-        lab.ssh("rs1", "sysctl -q -w net.ipv4.conf.all.arp_ignore=0")
-        lab.ssh("rs2", "systemctl stop nginx; ip -6 address del fd80::100/128 dev lo")
-        lab.ssh("director", "ipvsadm -e -t 10.80.0.100:80 -r 10.80.0.11 -g -w 0")
+        lab.ssh("rs1", "ip rule del priority 17042")
+        lab.ssh(
+            "rs2",
+            "sysctl -q -w net.ipv4.conf.all.arp_ignore=0; ip -6 address del fd82::100/128 dev lo",
+        )
+        lab.ssh("rs3", "ip link set lvs-ipip down")
+        lab.ssh(
+            "director",
+            "ipvsadm -e -t 10.82.0.100:80 -r 192.168.82.11 -m -w 0; ipvsadm -D -t [fd82::100]:80",
+        )
         try:
             code, report = verify()
         finally:
-            lab.ssh("rs1", "sysctl -q -w net.ipv4.conf.all.arp_ignore=1")
-            lab.ssh("rs2", "systemctl start nginx; /etc/lvs.cluster/restore")
-            lab.ssh("director", "ipvsadm -e -t 10.80.0.100:80 -r 10.80.0.11 -g -w 1")
+            lab.ssh("rs2", "sysctl -q -w net.ipv4.conf.all.arp_ignore=1")
+            for name in ("rs1", "rs2", "rs3", "director"):
+                lab.ssh(name, "/etc/lvs.cluster/restore")
+            lab.ssh("director", "ipvsadm -e -t 10.82.0.100:80 -r 192.168.82.11 -m -w 3")
         time.sleep(1)
     assert code != 0
-    rs1, rs2, director = (" ".join(report["hosts"][name]) for name in ("rs1", "rs2", "director"))
-    assert "rs1 answers for 10.80.0.100, as" in rs1
-    assert "net.ipv4.conf.all.arp_ignore from 0 to 1" in rs1
+    found = {name: " ".join(report["hosts"][name]) for name in ("rs1", "rs2", "rs3", "director")}
+    assert "way back: not as the description has it: add" in found["rs1"]
+    assert "rs2 answers for 10.82.0.100, as" in found["rs2"]
+    assert "net.ipv4.conf.all.arp_ignore from 0 to 1" in found["rs2"]
     assert (
-        "virtual addresses: not as the description has it: add -6 address fd80::100/128 dev lo"
-        in rs2
+        "virtual addresses: not as the description has it: add -6 address fd82::100/128"
+        in found["rs2"]
     )
-    assert "table: not as the description has it" in director
-    assert "Connection refused" in " ".join(report["services"]["web"])
+    assert "tunnels: not as the description has it: up device lvs-ipip" in found["rs3"]
+    assert "table: not as the description has it" in found["director"]
+    assert "Connection refused" in " ".join(report["services"]["web6"])
 
 
 def test_a_host_that_is_down_is_told(verify):
