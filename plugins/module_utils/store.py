@@ -11,10 +11,10 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .errors import Interference
-from .manifest import Manifest, check_owner
+from .manifest import Claim, Manifest, check_owner
 
 DIRECTORY = "/var/lib/lvs.cluster"
 LOCK = "/run/lvs.cluster.lock"
@@ -92,6 +92,23 @@ class Store:
                 return Manifest.from_json(file.read(), self.path)
         except FileNotFoundError:
             return Manifest(self.owner)
+
+    @contextlib.contextmanager
+    def claiming(
+        self, manifest: Manifest, kind: str, claims: Mapping[str, Claim]
+    ) -> Iterator[None]:
+        """Have just these be the claims of one kind, around the change that makes them true.
+
+        What is new is written down before the change, and what is given up is forgotten only after it: so
+        that what was found is not lost if the change breaks off.
+        """
+        after = manifest.with_kind(kind, claims)
+        both = manifest.with_claims((kind, name, claim) for name, claim in claims.items())
+        if both != manifest:
+            self.save(both)
+        yield
+        if after != both:
+            self.save(after)
 
     def save(self, manifest: Manifest) -> None:
         """Replace the manifest in one step that survives a crash; without claims, remove it."""

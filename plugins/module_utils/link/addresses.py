@@ -45,16 +45,11 @@ def converge(
         written = tuple(files(todo))
         if check_mode:
             return Outcome(todo, written)
-        after = manifest.with_kind(KIND, todo.claims)
-        both = manifest.with_claims((KIND, name, claim) for name, claim in todo.claims.items())
-        if both != manifest:
-            store.save(both)
-        for verb, each in todo.operations:
-            kernel.put_address(verb, each)
-        _bring_back(todo, standing, kernel)
-        apply(written)
-        if after != both:
-            store.save(after)
+        with store.claiming(manifest, KIND, todo.claims):
+            for verb, each in todo.operations:
+                kernel.put_address(verb, each)
+            _bring_back(todo, standing, kernel)
+            apply(written)
     if announce:
         for interface in {each.interface for each in todo.added}:
             told = [each.address for each in todo.added if each.interface == interface]

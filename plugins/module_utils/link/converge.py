@@ -100,19 +100,13 @@ def _carry_out(
     store: Store,
     kernel: rtnl.Rtnl,
 ) -> None:
-    # What was found is written down before it is lost, and forgotten only once it is given back.
-    after = manifest.with_kind(KIND, todo.claims)
-    both = manifest.with_claims((KIND, name, claim) for name, claim in todo.claims.items())
-    if both != manifest:
-        store.save(both)
-    for each in todo.added:
-        kernel.add(each)
-    restored = {route.place for route in todo.restored}
-    for route in todo.restored:
-        kernel.add(route)
-    for each in todo.removed:
-        if getattr(each, "place", None) not in restored:
-            kernel.delete(each)
-    apply(written)
-    if after != both:
-        store.save(after)
+    with store.claiming(manifest, KIND, todo.claims):
+        for each in todo.added:
+            kernel.add(each)
+        restored = {route.place for route in todo.restored}
+        for route in todo.restored:
+            kernel.add(route)
+        for each in todo.removed:
+            if getattr(each, "place", None) not in restored:
+                kernel.delete(each)
+        apply(written)

@@ -42,13 +42,8 @@ def converge(
         written = tuple(files(todo))
         if check_mode:
             return Outcome(todo, written)
-        after = manifest.with_kind(KIND, todo.claims)
-        both = manifest.with_claims((KIND, name, claim) for name, claim in todo.claims.items())
-        if both != manifest:
-            store.save(both)
-        for verb, words in todo.operations:
-            kernel.carry_out(verb, words)
-        apply(written)
-        if after != both:
-            store.save(after)
+        with store.claiming(manifest, KIND, todo.claims):
+            for verb, words in todo.operations:
+                kernel.carry_out(verb, words)
+            apply(written)
         return Outcome(todo, written)

@@ -136,22 +136,16 @@ def _of_a_device_to_come(name: str) -> str | None:
 def _carry_out(
     todo: SettingsPlan, written: Sequence[Change], manifest: Manifest, store: Store
 ) -> None:
-    # What was found is written down before it is lost, and forgotten only once it is given back.
-    after = manifest.with_kind(KIND, todo.claims)
-    both = manifest.with_claims((KIND, name, claim) for name, claim in todo.claims.items())
-    if both != manifest:
-        store.save(both)
-    apply(written)
-    refused = []
-    for write in todo.writes:
-        try:
-            proc.write(write.name, write.after)
-        except OSError as error:  # noqa: PERF203  (the others are to be written all the same)
-            refused.append(_explain(write, error))
-    if refused:
-        raise Refused(refused, len(todo.writes) - len(refused), 0)
-    if after != both:
-        store.save(after)
+    with store.claiming(manifest, KIND, todo.claims):
+        apply(written)
+        refused = []
+        for write in todo.writes:
+            try:
+                proc.write(write.name, write.after)
+            except OSError as error:  # noqa: PERF203  (the others are to be written all the same)
+                refused.append(_explain(write, error))
+        if refused:
+            raise Refused(refused, len(todo.writes) - len(refused), 0)
 
 
 def _explain(write: Write, error: OSError) -> KernelRefusal:
