@@ -80,9 +80,9 @@ def test_what_is_wrong_is_told_of_whom_it_is(verify, lab):
             code, report = verify()
         finally:
             lab.ssh("rs2", "sysctl -q -w net.ipv4.conf.all.arp_ignore=1")
+            lab.ssh("director", "ipvsadm -e -t 10.82.0.100:80 -r 192.168.82.11 -m -w 3")
             for name in ("rs1", "rs2", "rs3", "director"):
                 lab.ssh(name, "/etc/lvs.cluster/restore")
-            lab.ssh("director", "ipvsadm -e -t 10.82.0.100:80 -r 192.168.82.11 -m -w 3")
         time.sleep(1)
     assert code != 0
     found = {name: " ".join(report["hosts"][name]) for name in ("rs1", "rs2", "rs3", "director")}
