@@ -46,6 +46,9 @@ After=systemd-modules-load.service systemd-sysctl.service network.target
 After=nftables.service netfilter-persistent.service iptables.service ip6tables.service
 After=firewalld.service ipvsadm.service
 Before=keepalived.service
+# Started anew, it drops addresses, routes and rules that it does not know: then we start anew, too.
+After=systemd-networkd.service
+PartOf=systemd-networkd.service
 
 [Service]
 Type=oneshot
@@ -60,6 +63,13 @@ WantedBy=multi-user.target
 _RUNNER_TEXT = f"""\
 #!/bin/sh
 # Of lvs.cluster: run every script in {FOLDER}, and say which have failed.
+# As long as systemd-networkd configures a link, it may drop what it does not know.
+if systemctl --quiet is-active systemd-networkd.service 2> /dev/null; then
+  for try in $(seq 20); do
+    networkctl --no-legend list 2> /dev/null | grep -qE 'pending|initialized|configuring' || break
+    sleep 0.5
+  done
+fi
 failed=
 for script in {FOLDER}/*; do
   [ -f "$script" ] || continue

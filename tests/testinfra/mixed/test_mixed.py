@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.testinfra.foreign import saved_table
@@ -81,3 +83,25 @@ def test_an_upload_by_tunnel_fits_without_any_icmp(upload, director, vip):
     finally:
         for words in others:
             director.check_output(f"ipvsadm -e -t {host}:80 -r {words[4]} {words[5]} -w {words[7]}")
+
+
+def test_a_network_manager_that_starts_anew_takes_nothing_for_long(machine):
+    """systemd-networkd drops what it does not know; the boot service follows it."""
+
+    def is_back(host, command, words):
+        for _time in range(20):
+            if words in host.check_output(command):
+                return True
+            time.sleep(0.5)
+        return False
+
+    for name, command, words in (
+        ("director", "ip -brief address show dev eth1", "10.82.0.100/32"),
+        ("director", "ip -brief address show dev eth1", "fd82::100/128"),
+        ("rs1", "ip -4 rule", "lookup 1704"),
+        ("rs3", "ip -brief address show dev lo", "10.82.0.100/32"),
+    ):
+        host = machine(name)
+        host.check_output("systemctl restart systemd-networkd.service")
+        time.sleep(2)
+        assert is_back(host, command, words), name
