@@ -52,6 +52,13 @@ options:
     type: list
     elements: str
     default: []
+  through:
+    description:
+      - Networks to which answers go by O(gateway) even though the host has a way there of its own, such as that of
+        clients on a segment that it has an interface on. With O(mode=policy) only.
+    type: list
+    elements: str
+    default: []
   table:
     description: The number of the routing table, which nobody else may use.
     type: int
@@ -162,6 +169,7 @@ def argument_spec():
         "source": {"type": "list", "elements": "str", "default": []},
         "mode": {"type": "str", "choices": list(way_back.MODES), "default": "policy"},
         "keep": {"type": "list", "elements": "str", "default": []},
+        "through": {"type": "list", "elements": "str", "default": []},
         "table": {"type": "int", "default": 1704},
         "priority": {"type": "int", "default": 17040},
         "rollback": {"type": "int", "default": 60},
@@ -215,6 +223,7 @@ def wish_of(params, kernel):
         ways,
         {family: sources[family] for family in ways if family in sources},
         tuple(network(SUBJECT, "keep", text) for text in params["keep"]),
+        tuple(network(SUBJECT, "through", text) for text in params["through"]),
         params["mode"],
         params["table"],
         params["priority"],

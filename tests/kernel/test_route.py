@@ -213,9 +213,30 @@ def test_the_timer_runs():
         sh("ip", "link", "del", "probe")
 
 
+def test_through_the_director_though_there_is_a_way():
+    before = routing()
+    four(**BOTH, through=["198.51.100.0/24", "10.96.9.0/24"])
+    assert way("198.51.100.9") == DIRECTOR
+    assert way("10.96.9.9") == DIRECTOR
+    assert way("10.96.0.200") is None
+    four(**BOTH)
+    assert way("198.51.100.9") == "10.96.0.9"
+    four(state="absent", rollback=0)
+    assert routing() == before
+
+
+def test_a_controller_on_a_network_that_is_led_through():
+    session = f"198.51.100.9 5 {OWN} 22"
+    with pytest.raises(ModuleFailed, match=r"the answers to the controller 198\.51\.100\.9"):
+        route(session, **BOTH, through=["198.51.100.0/24"])
+    assert route(session, **BOTH)["changed"]
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
+        ({"through": ["10.20.0.0/16"], "mode": "default"}, "goes not with mode default"),
+        ({"through": ["10.20.0.0/16"], "keep": ["10.20.3.0/24"]}, "overlaps 10.20.3.0/24 in keep"),
         ({"gateway": ["192.0.2.1"]}, "gateway='192.0.2.1': is on no network of this host"),
         ({"gateway": [OWN]}, "is on no network of this host"),
         ({"gateway": ["director"]}, "gateway='director': is not an IP address"),

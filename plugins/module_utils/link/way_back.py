@@ -32,11 +32,13 @@ class Wish:
     """:ivar gateways: family to the router that leads to the director; and by which interface.
     :ivar sources: family to the host's own address.
     :ivar keep: networks whose way must not change.
+    :ivar through: networks to which answers take the router even where the host has a way of its own.
     """
 
     gateways: Mapping[str, Way] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     keep: tuple[Network, ...] = ()
+    through: tuple[Network, ...] = ()
     mode: str = POLICY
     table: int = 1704
     priority: int = 17040
@@ -105,6 +107,7 @@ def plan(wish: Wish, host: Host, claims: Mapping[str, Claim]) -> WayPlan:
 
     :raises InvalidInput: the table is somebody else's.
     """
+    _check_through(wish)
     ours = {name: parse(name) for name in claims}
     standing: set[Object] = {*host.routes, *host.rules}
     wanted: dict[Object, Claim] = {}
@@ -148,6 +151,10 @@ def _policy(wish: Wish, family: str) -> list[Object]:
     rules: list[Object] = [
         Rule(family, wish.priority, MAIN, destination=str(network))
         for network in _of(wish.keep, family)
+    ]
+    rules += [
+        Rule(family, wish.priority, wish.table, source=source, destination=str(network))
+        for network in _of(wish.through, family)
     ]
     metric = LOWEST_METRIC[family]
     return [
@@ -195,6 +202,27 @@ def _default(
         for each in beside:
             wanted[each] = claims.get(str(each)) or Claim()
     return wanted
+
+
+def _check_through(wish: Wish) -> None:
+    if wish.through and wish.mode != POLICY:
+        raise InvalidInput(
+            "the way back",
+            "through",
+            [str(network) for network in wish.through],
+            f"goes not with mode {wish.mode}, where the host's own ways count",
+            "use mode policy, or leave it out",
+        )
+    for network in wish.through:
+        for other in wish.keep:
+            if network.version == other.version and network.overlaps(other):
+                raise InvalidInput(
+                    "the way back",
+                    "through",
+                    str(network),
+                    f"overlaps {other} in keep, and a packet can go one way only",
+                    "take one of the two out",
+                )
 
 
 def _check_single(*routes: Route | None) -> None:
@@ -258,7 +286,8 @@ def moved(wish: Wish, host: Host, todo: WayPlan, peer: str, local: str, before: 
     way = wish.gateways.get(family)
     if not todo or way is None or any(address in network for network in _of(wish.keep, family)):
         return None
-    if any(address in network for network in _of(host.specific, family)):
+    forced = any(address in network for network in _of(wish.through, family))
+    if not forced and any(address in network for network in _of(host.specific, family)):
         return None
     if wish.mode == POLICY and wish.sources.get(family) != local:
         return None

@@ -187,3 +187,16 @@ def test_whether_the_way_to_the_controller_moves(wish, peer, local, specific, mo
     todo = plan(wish, host, {})
     assert moved(wish, host, todo, peer, local, NOW) == (GATEWAY if moves else None)
     assert moved(wish, host, todo, peer, local, GATEWAY) is None, "it goes there already"
+
+
+def test_a_network_that_is_led_through_comes_before_the_ways_of_the_host():
+    clients = ipaddress.ip_network("10.0.0.0/24")
+    todo = plan(replace(POLICY, through=(clients,)), Host((OLD,)), {})
+    assert "-4 rule priority 17040 from 192.168.0.7 to 10.0.0.0/24 lookup 1704 protocol 70" in [
+        str(each) for each in todo.added
+    ]
+    host = Host((OLD,), specific=(clients,))
+    ways = Way("", "eth2"), GATEWAY
+    given = ("10.0.0.2", "192.168.0.7", ways[0])
+    assert moved(replace(POLICY, through=(clients,)), host, todo, *given) == ways[1]
+    assert moved(POLICY, host, todo, *given) is None
