@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -71,6 +72,55 @@ def run(
     except BaseException:
         end(process)
         raise
+
+
+class Begun:
+    """A command that runs beside this process, its output going to a file.
+
+    :ivar process: the command, in a group of its own.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], output: Path) -> None:
+        self.process = process
+        self._output = output
+
+    def show(self) -> int:
+        """Print what it has printed, and what it prints until its end; its exit code."""
+        with self._output.open(errors="replace") as file:
+            while True:
+                code = self.process.poll()
+                text = file.read()
+                sys.stdout.write(text)
+                sys.stdout.flush()
+                if code is not None and not text:
+                    return code
+                time.sleep(0.2)
+
+    def end(self) -> None:
+        """End it, if it has not yet."""
+        if self.process.poll() is None:
+            end(self.process)
+
+
+def begin(
+    words: Sequence[str | Path], output: Path, *, environ: Mapping[str, str | Path] | None = None
+) -> Begun:
+    """Run a command beside this process."""
+    line = [str(word) for word in words]
+    announce([*line, "&"])
+    complete = {**os.environ, **{name: str(value) for name, value in (environ or {}).items()}}
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            line,
+            cwd=ROOT,
+            env=complete,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+    return Begun(process, output)
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -28,12 +28,21 @@ class Layer:
     run: Callable[[list[str]], Counts]
 
 
+KERNEL = "kernel"
+# The tests on the usual kernel, where they were begun beside the layers before them.
+_begun: list[kernel.Tests] = []
+
+
+def _kernel(_notes: list[str]) -> Counts:
+    return _begun.pop().counts() if _begun else kernel.run_on(None)
+
+
 LAYERS = (
     Layer("lint", "style, metadata, documentation, and the package that Galaxy gets", lint.run),
     Layer("types", "mypy --strict", static.run),
     Layer("sanity", "ansible-test sanity on every Python that a target may have", sanity.run),
     Layer("unit", "the pure parts on every Python that a target may have", unit.run),
-    Layer("kernel", "the modules against a real IPVS, inside a machine of the lab", kernel.run),
+    Layer(KERNEL, "the modules against a real IPVS, inside a machine of the lab", _kernel),
     Layer("molecule", "the roles against whole clusters of the lab", molecule.run),
 )
 
@@ -89,14 +98,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     memory = Memory.of_these_files() if given.full else None
     if memory and given.fresh:
         memory.forget()
+    chosen = given.layers or names[: None if given.full else len(LAYERS)]
+    known = bool(memory and memory.recall(KERNEL))
     try:
+        if KERNEL in chosen and chosen != [KERNEL] and not known and not given.fail_fast:
+            say("=== kernel: begun beside the others, shown in its turn")
+            _begun.append(kernel.Tests())
         for layer in LAYERS + FULL:
-            if layer.name not in (given.layers or names[: None if given.full else len(LAYERS)]):
+            if layer.name not in chosen:
                 continue
-            known = memory.recall(layer.name) if memory else None
-            if known:
-                say(f"=== {layer.name}: has passed with these files: {known.counts}\n")
-            results.append(known or run_layer(layer))
+            earlier = memory.recall(layer.name) if memory else None
+            if earlier:
+                say(f"=== {layer.name}: has passed with these files: {earlier.counts}\n")
+            results.append(earlier or run_layer(layer))
             if memory and results[-1].good:
                 memory.keep(results[-1])
             if given.fail_fast and not results[-1].good:
@@ -104,6 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+    finally:
+        for tests in _begun:
+            tests.end()
     say(summary(results))
     return 0 if all(result.good for result in results) else 1
 

@@ -41,6 +41,8 @@ def where(address):
 @pytest.fixture(autouse=True)
 def _host():
     sh("ip", "netns", "add", "host")
+    # Nobody else is there whose address it could be.
+    sh(*IN, "sysctl", "-q", "net.ipv6.conf.default.accept_dad=0")
     sh("ip", "link", "add", "segment", "type", "veth", "peer", "eth1", "netns", "host")
     sh("ip", "link", "set", "segment", "up")
     for words in (

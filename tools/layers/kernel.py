@@ -7,20 +7,38 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.process import run as run_command
+from tools.process import Begun, begin
 from tools.results import Counts, of_run, read_junit
 
 
-def run(_notes: list[str]) -> Counts:
-    return run_on(None)
+class Tests:
+    """The tests on one kernel, begun. They take long and keep one processor busy, so that they begin early, beside
+    other layers; what they print is shown when it is their turn."""
+
+    def __init__(self, release: str | None = None) -> None:
+        """:param release: the Debian release whose kernel it is; the usual one where none is given."""
+        self._folder = tempfile.TemporaryDirectory(prefix="lvs.cluster.")
+        self._junit = Path(self._folder.name) / "kernel.xml"
+        of_release = {"LVS_LAB_RELEASE": release} if release else {}
+        self._begun: Begun = begin(
+            [sys.executable, "-m", "tests.kernel"],
+            Path(self._folder.name) / "output",
+            environ={"LVS_JUNIT": self._junit, **of_release},
+        )
+
+    def counts(self) -> Counts:
+        """Show what is printed until they end, and count."""
+        try:
+            return of_run(self._begun.show(), read_junit(self._junit))
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """End them, wherever they are."""
+        self._begun.end()
+        self._folder.cleanup()
 
 
 def run_on(release: str | None) -> Counts:
-    """On the kernel of a Debian release; of the usual one where none is given."""
-    with tempfile.TemporaryDirectory(prefix="lvs.cluster.") as folder:
-        junit = Path(folder) / "kernel.xml"
-        of_release = {"LVS_LAB_RELEASE": release} if release else {}
-        code = run_command(
-            [sys.executable, "-m", "tests.kernel"], environ={"LVS_JUNIT": junit, **of_release}
-        )
-        return of_run(code, read_junit(junit))
+    """From beginning to end."""
+    return Tests(release).counts()
