@@ -89,8 +89,9 @@ notes:
   - Routes and rules of ours bear the protocol 70, so that C(ip route) and C(ip rule) show which they are.
   - With O(mode=default) a network manager may set its own default route again. O(mode=policy) is not touched by that;
     but C(systemd-networkd) removes rules and routes that it does not know when it starts anew. With O(at_boot=true)
-    they are back a few seconds later, because C(lvs.cluster.service) is started anew along with it. So that they
-    never go, have its configuration say C(ManageForeignRoutingPolicyRules=no) and C(ManageForeignRoutes=no).
+    they are back a few seconds later, because C(lvs.cluster.service) is started anew along with it, if it is at work,
+    as the roles and every boot see to. So that they never go, have its configuration say
+    C(ManageForeignRoutingPolicyRules=no) and C(ManageForeignRoutes=no).
 author:
   - lvs.cluster contributors (@lvs-cluster)
 """

@@ -82,7 +82,7 @@ options:
 notes:
   - C(systemd-networkd) removes addresses that it does not know from the interfaces that it manages, when it starts
     anew. With O(at_boot=true) they are back a few seconds later, because C(lvs.cluster.service) is started anew along
-    with it. It leaves V(lo) alone.
+    with it, if it is at work, as the roles and every boot see to. It leaves V(lo) alone.
 seealso:
   - module: lvs.cluster.lvs_sysctl
 author:
