@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # All of a host that we could have changed, as text that stays the same for as long as nobody changes anything.
 echo "# addresses"
-ip -brief address
+# Sorted: in which order devices have come is nobody's business.
+# A tunnel's device draws its link-local address anew each time.
+ip -brief address | sed '/lvs-/s/fe80::[0-9a-f:]*/fe80::/' | sort
 echo "# routes"
-ip -4 route show table all
-ip -6 route show table all | sed 's/ expires [0-9]*sec//'
+ip -4 route show table all | sort
+ip -6 route show table all | sed -e 's/ expires [0-9]*sec//' -e '/lvs-/s/fe80::[0-9a-f:]*/fe80::/' | sort
 echo "# rules"
 ip -4 rule
 ip -6 rule
