@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Every target runs through tools/env.py, which first installs and builds what is missing.
+# Every target runs through tools/env.py, which first installs and builds whatever is missing.
 
 # Also where the environment has no PATH at all.
 export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -17,45 +17,45 @@ help: ## show this list
 test: ## run all tests: lint types sanity unit kernel molecule
 	@$(RUN) python -m tools.test
 
-test-full: ## the same, the kernels of Debian 13 and 14, all clusters; begun again, it goes on where it was
+test-full: ## the same, the kernels of Debian 13 and 14, all clusters; started again, it continues where it stopped
 	@$(RUN) python -m tools.test --full
 
-bench: ## measure ipvs_table against ipvsadm, and what passes the director by each method
+bench: ## compare ipvs_table with ipvsadm, and measure the traffic through the director by each method
 	@$(RUN) python -m tools.bench
 	@$(RUN) python -m tools.share
 
-demo: ## bring a small cluster up out of its description, and look at it
+demo: ## set up a small cluster from its description, and make requests to it
 	@$(RUN) python -m tools.demo up
 
 demo-ssh: ## log in to one of the demo's machines: make demo-ssh NODE=director
 	@$(RUN) python -m lab --name demo ssh $(NODE)
 
-demo-down: ## take the demo's machines down
+demo-down: ## shut the demo's machines down
 	@$(RUN) python -m tools.demo down
 
-lint: ## style, metadata, documentation, the package
+lint: ## check style, metadata, documentation and the package
 	@$(RUN) python -m tools.test lint
 
-types: ## mypy
+types: ## run mypy
 	@$(RUN) python -m tools.test types
 
-sanity: ## ansible-test sanity
+sanity: ## run ansible-test sanity
 	@$(RUN) python -m tools.test sanity
 
-unit: ## the pure parts, on every Python that a target may have
+unit: ## test the pure parts, on every Python that a managed host may have
 	@$(RUN) python -m tools.test unit
 
-kernel: ## the modules against a real IPVS
+kernel: ## test the modules against a real IPVS
 	@$(RUN) python -m tools.test kernel
 
-molecule: ## the roles against whole clusters
+molecule: ## test the roles on whole clusters
 	@$(RUN) python -m tools.test molecule
 
-format: ## format the Python files, and fix what can be fixed
+format: ## format the Python files, and fix what ruff can fix
 	@$(RUN) ruff check --fix --exit-zero --quiet .
 	@$(RUN) ruff format .
 
-build: ## build the package for Galaxy
+build: ## build the collection for Galaxy
 	@$(RUN) ansible-galaxy collection build --force
 
 clean-cache: ## remove everything that was downloaded or built

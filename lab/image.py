@@ -30,6 +30,7 @@ PACKAGES = (
     "dbus",
     "openssh-server",
     "python3",
+    "python3-apt",
     "python3-pyroute2",
     "python3-pytest",
     "python3-hypothesis",
@@ -37,6 +38,9 @@ PACKAGES = (
     "kmod",
     "iptables",
     "nftables",
+    "iptables-persistent",
+    "firewalld",
+    "network-manager",
     "ipvsadm",
     "ethtool",
     "tcpdump",
@@ -92,6 +96,11 @@ _APT_OPTIONS = (
     "Acquire::Check-Valid-Until",
     "Acquire::http::Proxy",
     "Acquire::https::Proxy",
+)
+# Or else it would save the rules of the machine that builds the image.
+_ANSWERS = "".join(
+    f"iptables-persistent iptables-persistent/autosave_{family} boolean false\n"
+    for family in ("v4", "v6")
 )
 _DISK_SIZE = "3G"
 _GUEST = Path(__file__).parent / "guest"
@@ -152,6 +161,7 @@ def image_key(release: str, kernel: str) -> str:
         packages=sorted(PACKAGES),
         masked=sorted(MASKED_UNITS),
         left_out=_LEFT_OUT,
+        answers=_ANSWERS,
         disk=_MAKE_DISK,
         guest={name: digest((_GUEST / name).read_bytes()) for name in _GUEST_FILES},
     )
@@ -183,6 +193,7 @@ def _build(folder: Path, release: str, kernel: str, progress: Progress) -> None:
             f"--include={','.join(PACKAGES)}",
             *(f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT),
             *(f"--aptopt={option}" for option in _apt_options()),
+            f'--essential-hook=printf %s {shlex.quote(_ANSWERS)} | chroot "$1" debconf-set-selections',
             f"--customize-hook=copy-in {shlex.quote(str(guest))} /",
             f'--customize-hook=chroot "$1" {customize}',
             f"--customize-hook=copy-out /guest/out {shlex.quote(str(folder / 'boot'))}",

@@ -14,7 +14,10 @@ import yaml
 
 from lab.errors import LabError
 
-TOPOLOGIES = Path(__file__).parent / "topologies"
+_LAB = Path(__file__).parent
+# A scenario of molecule keeps its topology in its own folder, in a file of this name.
+_SCENARIOS = _LAB.parent / "molecule"
+_SCENARIO_FILE = "topology.yml"
 DEFAULT_MEMORY = 384
 MANAGEMENT = ipaddress.ip_network("10.0.2.0/24")
 
@@ -77,19 +80,31 @@ class Topology:
     text: str
 
 
+def topology_files() -> dict[str, Path]:
+    """The topologies that can be given by name: the lab's own, and those of molecule's scenarios."""
+    files = [*_LAB.glob("topologies/*.yml"), *_SCENARIOS.glob(f"*/{_SCENARIO_FILE}")]
+    return {_name_of(file): file for file in sorted(files, key=_name_of)}
+
+
+def _name_of(file: Path) -> str:
+    return file.absolute().parent.name if file.name == _SCENARIO_FILE else file.stem
+
+
 def topology_file(given: str) -> Path:
     """The file of a topology given by its name or by a path."""
     is_path = "/" in given or given.endswith((".yml", ".yaml"))
-    path = Path(given) if is_path else TOPOLOGIES / f"{given}.yml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in TOPOLOGIES.glob("*.yml")))
+    path = Path(given) if is_path else topology_files().get(given)
+    if path is None or not path.is_file():
+        known = ", ".join(topology_files())
         raise LabError(f"there is no topology {given}; give a path to a file, or one of: {known}")
     return path
 
 
 def load_topology(given: str) -> Topology:
     path = topology_file(given)
-    return parse_topology(path.read_text(), path.stem, path.name)
+    name = _name_of(path)
+    source = path.name if name == path.stem else f"{name}/{path.name}"
+    return parse_topology(path.read_text(), name, source)
 
 
 def valid_name(name: str) -> bool:

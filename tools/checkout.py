@@ -29,8 +29,9 @@ def files_with(*suffixes: str) -> list[Path]:
 
 
 def shell_files() -> list[Path]:
-    """Shell scripts, by name or by their first line."""
-    return [name for name in files() if name.suffix == ".sh" or _has_shell_shebang(ROOT / name)]
+    """Shell scripts, by name or by their first line. What a link leads to is there by its own name."""
+    own = [name for name in files() if not (ROOT / name).is_symlink()]
+    return [name for name in own if name.suffix == ".sh" or _has_shell_shebang(ROOT / name)]
 
 
 def _has_shell_shebang(path: Path) -> bool:

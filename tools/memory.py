@@ -14,6 +14,16 @@ from tools.env import ROOT
 from tools.results import Counts, LayerResult
 
 
+def state_of_files() -> str:
+    """A name for the state that the project's files are in."""
+    digest = hashlib.sha256()
+    for name in files():
+        path = ROOT / name
+        content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Memory:
     """One file for one state of the project's files."""
@@ -22,12 +32,7 @@ class Memory:
 
     @classmethod
     def of_these_files(cls) -> Memory:
-        digest = hashlib.sha256()
-        for name in files():
-            path = ROOT / name
-            content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
-        return cls(cache() / "passed" / f"{digest.hexdigest()[:16]}.json")
+        return cls(cache() / "passed" / f"{state_of_files()}.json")
 
     def recall(self, layer: str) -> LayerResult | None:
         """What a layer has found when it passed; None where it has not."""

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools.env import ROOT
@@ -47,17 +47,18 @@ def run(
     complete = {name: value for name, value in os.environ.items() if name not in given}
     complete.update({name: str(value) for name, value in given.items() if value is not None})
     try:
-        process = subprocess.Popen(
-            line,
-            cwd=cwd,
-            env=complete,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if each_line else None,
-            stderr=subprocess.STDOUT if each_line else None,
-            text=True,
-            errors="replace",
-            process_group=0,
-        )
+        with _interruptible():
+            process = subprocess.Popen(
+                line,
+                cwd=cwd,
+                env=complete,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if each_line else None,
+                stderr=subprocess.STDOUT if each_line else None,
+                text=True,
+                errors="replace",
+                process_group=0,
+            )
     except OSError as error:
         say(f"cannot run {line[0]}: {error}")
         return 127
@@ -109,7 +110,7 @@ def begin(
     line = [str(word) for word in words]
     announce([*line, "&"])
     complete = {**os.environ, **{name: str(value) for name, value in (environ or {}).items()}}
-    with output.open("w") as file:
+    with output.open("w") as file, _interruptible():
         process = subprocess.Popen(
             line,
             cwd=ROOT,
@@ -121,6 +122,23 @@ def begin(
             process_group=0,
         )
     return Begun(process, output)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Start commands with SIGINT at its default, also where a shell started this process in the background.
+
+    A shell has such a process ignore SIGINT, and every command would inherit that: ``end`` would then wait in vain.
+    A handler is reset to the default in a new process; "ignored" is kept.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -47,10 +47,10 @@ LAYERS = (
 )
 
 
-def _rebooted(name: str) -> Layer:
+def _whole(name: str) -> Layer:
     return Layer(
         f"molecule-{name}",
-        f"the cluster {name}, with all its machines booted anew on the way",
+        f"the cluster {name}, with the reboots and changes that are not made every day",
         lambda _notes: molecule.run_scenario(name),
     )
 
@@ -58,7 +58,7 @@ def _rebooted(name: str) -> Layer:
 FULL = (
     Layer("kernel-6.12", "the same on Debian 13's kernel", lambda _notes: kernel.run_on("trixie")),
     Layer("kernel-7.2", "the same on Debian 14's kernel", lambda _notes: kernel.run_on("forky")),
-    *(_rebooted(name) for name in molecule.others()),
+    *(_whole(name) for name in molecule.others()),
 )
 
 

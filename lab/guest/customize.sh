@@ -63,7 +63,9 @@ install -m 644 "$guest/lab-clock.service" /etc/systemd/system/lab-clock.service
 
 # Services: only what every machine needs. Whatever else one needs, its topology enables.
 systemctl enable systemd-networkd.service ssh.service lab-clock.service
-for unit in nginx.service vsftpd.service dnsmasq.service ipvsadm.service nftables.service; do
+for unit in nginx.service vsftpd.service dnsmasq.service ipvsadm.service nftables.service \
+  netfilter-persistent.service firewalld.service NetworkManager.service NetworkManager-dispatcher.service \
+  NetworkManager-wait-online.service; do
   systemctl disable "$unit" 2> /dev/null || true
 done
 systemctl mask "$@"
@@ -71,7 +73,8 @@ install -D -m 644 "$guest/sshd.conf" /etc/ssh/sshd_config.d/10-lab.conf
 install -D -m 644 "$guest/journald.conf" /etc/systemd/journald.conf.d/10-lab.conf
 install -m 644 "$guest/vsftpd.conf" /etc/vsftpd.conf
 install -D -m 644 "$guest/modprobe.conf" /etc/modprobe.d/lab.conf
-# Started over the bus by who needs it; nobody does during boot.
+# Started over the bus by who needs it; nobody does during boot, nor needs a session of its own for every SSH login.
+DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove systemd
 rm -f /usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service
 rm -f /etc/ssh/ssh_host_* /var/www/html/index.*
 echo '/dev/vda / ext4 defaults 0 0' > /etc/fstab

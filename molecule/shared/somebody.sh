@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Somebody else's virtual service and firewall rules: tests/testinfra/foreign.py knows them too.
+# Somebody else's virtual service and firewall rules: tests/foreign.py knows them too.
 set -e
 ipvsadm -A -t 198.51.100.1:443 -s sed -p 77
 ipvsadm -a -t 198.51.100.1:443 -r 192.168.0.99:443 -m -w 0 -x 9 -y 5

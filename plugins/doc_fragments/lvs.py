@@ -14,8 +14,8 @@ class ModuleDocFragment:
 options:
   state:
     description:
-      - Whether the object shall be there.
-      - V(absent) removes it whoever has made it; naming it is asking for it.
+      - Whether the object exists.
+      - V(absent) removes it, even if it was not created by this collection.
     type: str
     choices: [present, absent]
     default: present
@@ -46,6 +46,19 @@ options:
     type: str
 """
 
+    # ansible-test reads fragments without running them, so each is one literal.
+    ALIKE = r"""
+attributes:
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+  platform:
+    description: Target OS/families that can be operated against.
+    platforms: linux
+    support: full
+"""
+
     ATTRIBUTES = r"""
 attributes:
   check_mode:
@@ -59,18 +72,22 @@ attributes:
     support: full
     details:
       - The diff in check mode is the diff of the change.
-  idempotent:
-    description:
-      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    platforms: linux
-    support: full
   action_group:
     description:
-      - Use C(group/lvs.cluster.lvs) in C(module_defaults) to set defaults for all modules of this collection.
+      - Use C(group/lvs.cluster.lvs) in C(module_defaults) to set O(owner) for all modules of this collection that have
+        it.
     membership:
       - lvs.cluster.lvs
     support: full
+"""
+
+    READING = r"""
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description:
+      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
 """

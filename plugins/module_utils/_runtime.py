@@ -7,19 +7,17 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import boot, netns
+from .engine import Engine, Kind, Outcome, require_packages
 from .errors import LvsError, Refused
-from .files import Change, apply
-from .ipvs import data, netlink
-from .ipvs.converge import Outcome, Request, converge
-from .ipvs.settings import Kernel
-from .manifest import DEFAULT_OWNER
-from .store import Store
+from .host import netns
+from .host.commands import Commands
+from .host.manifest import DEFAULT_OWNER
+from .host.store import Store
 
 OWNER_OPTION: Mapping[str, Any] = {"owner": {"type": "str", "default": DEFAULT_OWNER}}
 STATE_OPTION: Mapping[str, Any] = {
@@ -29,7 +27,7 @@ NETNS_OPTION: Mapping[str, Any] = {"netns": {"type": "str"}}
 
 
 def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
-    """Do the work and leave with its result, or with one sentence that says which host can't and why."""
+    """Do the work and exit with its result, or fail with one sentence that says which host can't and why."""
     try:
         result = work()
     except Refused as error:
@@ -48,7 +46,9 @@ def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
     raise AssertionError("exit_json does not return")
 
 
-KERNEL = Kernel(netlink.Client, netlink.is_loaded)
+def commands(module: AnsibleModule) -> Commands:
+    """Commands of this host."""
+    return Commands(module.run_command)
 
 
 def enter(module: AnsibleModule) -> Store:
@@ -59,79 +59,38 @@ def enter(module: AnsibleModule) -> Store:
     return store
 
 
-def keep_at_boot(
-    module: AnsibleModule, kind: str, title: str, body: str | None, part: str = ""
-) -> list[Change]:
-    """Have commands run at boot, or (None) no more; what that changes. Nothing is kept for a namespace.
-
-    :param kind: as ``boot`` has them.
-    :param title: what the commands put back.
-    :param part: tells several scripts of one kind and owner apart.
-    """
-    todo = boot_changes(module, kind, title, body, part)
-    if not module.check_mode:
-        apply(todo)
-    return todo
-
-
-def boot_changes(
-    module: AnsibleModule, kind: str, title: str, body: str | None, part: str = ""
-) -> list[Change]:
-    """What ``keep_at_boot`` would change, for who has to do it at a moment of his own."""
-    if module.params.get("netns"):
-        return []
-    owner = module.params["owner"]
-    text = None if body is None else boot.script(owner, title, body)
-    return boot.wanted_changes(kind, f"{owner}-{part}" if part else owner, text)
-
-
-def result(
-    operations: Sequence[Mapping[str, Any]],
-    diffs: Sequence[Mapping[str, Any]],
-    written: Sequence[Change] = (),
-    **more: Any,
-) -> dict[str, Any]:
-    """What a module returns: changed where anything was done, all diffs in a list.
-
-    :param written: files, whose diffs are added.
-    """
-    return {
-        "changed": bool(operations or diffs or written),
-        "operations": list(operations),
-        "diff": [*diffs, *(change.diff for change in boot.shown(written))],
-        **more,
-    }
-
-
-def converge_ipvs(
-    module: AnsibleModule, request: Request, finish: Callable[[Outcome], None] | None = None
+def converge(
+    module: AnsibleModule,
+    kinds: Sequence[Kind],
+    store: Store,
+    prune: bool = True,
+    pause: float = 0.0,
+    keep: Collection[str] = (),
 ) -> Outcome:
-    """Make true on this host what is asked of its IPVS, or in check mode find out what that takes.
+    """Run the engine on these kinds, and pass its warnings on.
 
-    :param finish: what else is to be done with the outcome, while the lock is held.
+    :param store: as ``enter`` returns it.
+    :param keep: the names of kinds that only grow.
     """
-    store = enter(module)
-    outcome = converge(
-        request,
-        netlink.Client,
-        netlink.is_loaded,
-        store,
-        module.check_mode,
-        finish or (lambda _outcome: None),
-    )
+    engine = Engine(store, commands(module), module.check_mode, prune, pause, keep)
+    outcome = engine.run(kinds)
     for warning in outcome.warnings:
         module.warn(warning)
     return outcome
 
 
-def ipvs_result(outcome: Outcome, written: Sequence[Change] = ()) -> dict[str, Any]:
-    """The part of a result that all IPVS modules have.
+def one_kind(module: AnsibleModule, kind: Kind, store: Store, prune: bool = True) -> dict[str, Any]:
+    """Run the engine on one kind; the module's result.
 
-    :param written: the files that have changed with it.
+    :raises MissingPackage: the host lacks one, and so nothing was changed.
     """
-    diff = outcome.plan.diff
+    outcome = converge(module, [kind], store, prune)
+    if not module.check_mode:
+        require_packages(outcome)
+    plan = outcome.plans[kind.name]
     return {
-        "changed": bool(outcome.plan or written),
-        "operations": [data.operation_data(operation) for operation in outcome.plan.operations],
-        "diff": [diff, *(change.diff for change in boot.shown(written))] if written else diff,
+        "changed": outcome.changed,
+        "operations": [operation.data for operation in plan.operations],
+        "diff": outcome.diff,
+        **plan.details,
     }

@@ -10,8 +10,12 @@ which value, what is wrong, what to do. Only ``_runtime`` turns them into Ansibl
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+# Of a value in a message, in characters.
+_LONGEST = 80
 
 
 class LvsError(Exception):
@@ -21,7 +25,8 @@ class LvsError(Exception):
 class InvalidInput(LvsError):
     """What was asked for can't be; nothing has been changed.
 
-    :param subject: the object as its operator knows it, such as ``service tcp 192.0.2.1:80``.
+    :param subject: the object as its operator knows it: its YAML path in a description, such as
+        ``lvs_virtual_services[web].real_servers[2]``, or words such as ``service tcp 192.0.2.1:80``.
     :param option: the option that is wrong, or None where it is the whole object.
     :param value: the value that was given for it.
     :param problem: what is wrong with it.
@@ -36,8 +41,29 @@ class InvalidInput(LvsError):
         self.value = value
         self.problem = problem
         self.remedy = remedy
-        what = f"{option}={value!r}: " if option else ""
-        super().__init__(f"{subject}: {what}{problem}; {remedy}.")
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        if " " in self.subject:
+            what = f"{self.option}={_cut(repr(self.value))}: " if self.option else ""
+            return f"{self.subject}: {what}{self.problem}; {_ended(self.remedy)}"
+        where = f"{self.subject}.{self.option}" if self.option else self.subject
+        got = f", got {_json(self.value)}" if self.value is not None else ""
+        return f"{where}: {self.problem}{got}. {self.remedy[:1].upper()}{_ended(self.remedy[1:])}"
+
+
+def _ended(text: str) -> str:
+    """With its full stop, unless it is a question."""
+    return text if text.endswith("?") else f"{text}."
+
+
+def _json(value: Any) -> str:
+    """A value as an operator would write it."""
+    return _cut(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 
 
 class KernelRefusal(LvsError):
@@ -87,3 +113,17 @@ class Interference(LvsError):
 
 class StateError(LvsError):
     """The manifest on the host can't be read or written."""
+
+
+class MissingPackage(Unavailable):
+    """Packages of the distribution are missing on the host.
+
+    :param packages: their names on Debian and Ubuntu.
+    """
+
+    def __init__(self, packages: Sequence[str]) -> None:
+        self.packages = tuple(packages)
+        several = "packages" if len(packages) > 1 else "package"
+        super().__init__(
+            f"This host lacks something; install the {several} {', '.join(packages)} and run again."
+        )

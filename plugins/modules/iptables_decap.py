@@ -7,37 +7,40 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: iptables_decap
-short_description: Take tunnelled packets from the directors only, and answer in segments that fit
+short_description: Accept tunnelled packets from directors only, and limit the segment size
 version_added: 0.1.0
 description:
-  - Keeps the firewall rules of a real server that a director reaches by tunnelling.
-  - Tunnelled packets are accepted from O(directors) and dropped from everybody else, because a tunnel's device unwraps
-    what anybody sends.
-  - Of TCP connections to O(addresses) it lowers the maximum segment size (MSS) that the real server announces, so that
-    what a client sends fits the tunnel. Otherwise large uploads hang where ICMP does not get through to the client.
-  - The rules are in chains of their own, C(LVS-DECAP-<owner>) in the table C(filter) and C(LVS-MSS-<owner>) in
-    C(mangle), jumped to from the top of C(INPUT) and C(OUTPUT), with a comment that names the owner. Nothing else in
-    the firewall is touched, and nothing is flushed.
+  - Keeps the firewall rules of a real server that directors reach by tunnels.
+  - Tunnelled packets are accepted from O(directors) and dropped from everybody else, because a tunnel device unwraps
+    what anybody sends. Only packets for the local address of these tunnels are concerned; other tunnels of the host
+    keep working.
+  - It lowers the maximum segment size (MSS) that the real server announces for TCP connections to O(addresses), so that
+    what a client sends fits the tunnel. Otherwise large uploads hang where ICMP does not reach the client.
+  - The rules are in separate chains, C(LVS-DECAP-<owner>) in the table C(filter) and C(LVS-MSS-<owner>) in C(mangle),
+    with a comment that names the owner. C(INPUT) and C(OUTPUT) jump to them from the top. Nothing else in the firewall
+    is changed, and nothing is flushed.
+  - Rules that are replaced stay until the new ones are in place.
 extends_documentation_fragment:
   - lvs.cluster.lvs
   - lvs.cluster.lvs.owner
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 requirements:
   - pyroute2 (python3-pyroute2 of the distribution) on the host, unless O(mtu) is given
 options:
   directors:
-    description: The addresses, or networks, from which directors send.
+    description: The addresses or networks from which directors send.
     type: list
     elements: str
     default: []
   tunnels:
-    description: The kinds of tunnel, as M(lvs.cluster.lvs_tunnel) has them.
+    description: The tunnels by which directors send, as in M(lvs.cluster.lvs_tunnel).
     type: list
     elements: dict
     default: []
     suboptions:
       type:
-        description: What it is; see M(lvs.cluster.lvs_tunnel).
+        description: The type of tunnel; see M(lvs.cluster.lvs_tunnel).
         type: str
         choices: [ipip, sit, ip6tnl, gre, ip6gre, gue]
         required: true
@@ -54,28 +57,38 @@ options:
         type: str
         choices: [none, csum, remcsum]
         default: none
+      local:
+        description:
+          - The host's address to which directors send. Only packets for it are accepted or dropped.
+          - If omitted, the addresses in O(local) of the same family count. Without those, tunnelled packets for any
+            address are dropped, also those of other tunnels on this host.
+        type: str
   addresses:
     description: The virtual addresses.
     type: list
     elements: str
     default: []
   local:
-    description: The host's addresses that directors send to. The smallest MTU of the interfaces that have them counts.
+    description:
+      - The host's addresses to which directors send.
+      - Of the interfaces that have them, the smallest MTU determines the segment size.
     type: list
     elements: str
     default: []
   mtu:
-    description: The MTU of the network between directors and this host, where O(local) doesn't tell it.
+    description:
+      - The MTU of the network between directors and this host, if it is not that of the interface with the address in
+        O(local).
     type: int
   at_boot:
     description:
-      - Whether the rules are put back at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that needs C(iptables)
-        only.
+      - Whether the rules are restored at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that needs only
+        C(iptables).
       - With V(false), an earlier script of O(owner) is removed.
     type: bool
     default: true
 notes:
-  - Where the firewall drops by default, the services themselves have to be let in too.
+  - Where the firewall drops by default, the services themselves have to be accepted by other rules.
 seealso:
   - module: lvs.cluster.lvs_tunnel
 author:
@@ -83,7 +96,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Take tunnels of the director only
+- name: Accept tunnelled packets from the director only
   lvs.cluster.iptables_decap:
     directors: [192.168.0.104]
     tunnels:
@@ -91,14 +104,14 @@ EXAMPLES = r"""
     addresses: [170.210.122.104]
     local: [192.168.0.107]
 
-- name: Take the rules away
+- name: Remove the tunnel source filter
   lvs.cluster.iptables_decap:
     state: absent
 """
 
 RETURN = r"""
 rules:
-  description: All rules of the owner as they now are, or in check mode would be, as C(iptables) takes them.
+  description: All rules of the owner, or in check mode those that it would have, as arguments of C(iptables).
   returned: success
   type: dict
   contains:
@@ -113,104 +126,57 @@ rules:
       elements: str
       returned: always
 operations:
-  description: What was given to the firewall, or in check mode would be.
+  description: What was done to the chains, in order, or in check mode would be.
   returned: success
   type: list
   elements: dict
   contains:
     verb:
-      description: V(restore).
+      description:
+        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. It first gets the new
+          rules beside those it has, and loses the latter once all else is in place.
       type: str
       returned: always
     family:
       description: V(ipv4) or V(ipv6).
       type: str
       returned: always
+    table:
+      description: The table of the firewall.
+      type: str
+      returned: always
+    chain:
+      description: The chain.
+      type: str
+      returned: always
     text:
-      description: The input of C(iptables-restore --noflush).
+      description: What C(iptables-restore --noflush) does to it. All chains of a table are changed in one transaction.
       type: str
       returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _firewall, _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.cluster.topology import network
-from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import canonical_address
-from ansible_collections.lvs.cluster.plugins.module_utils.link import rtnl, tunnel
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.netfilter import decap
-
-SUBJECT = "the tunnels' rules"
-# RFC 791 and RFC 8200 have less and this much; below it there is no use in a tunnel.
-LEAST_MTU = 1280
+from ansible_collections.lvs.cluster.plugins.module_utils.netfilter.kind import tunnel_filter
 
 
 def argument_spec():
-    tunnels = {
-        "type": {"type": "str", "choices": list(tunnel.CHOICES), "required": True},
-        "port": {"type": "int"},
-        "family": {"type": "str", "choices": list(_firewall.FAMILIES), "default": "ipv4"},
-        "checksum": {"type": "str", "choices": list(decap.CHECKSUMS), "default": "none"},
-    }
     return {
-        "directors": {"type": "list", "elements": "str", "default": []},
-        "tunnels": {"type": "list", "elements": "dict", "default": [], "options": tunnels},
-        "addresses": {"type": "list", "elements": "str", "default": []},
-        "local": {"type": "list", "elements": "str", "default": []},
-        "mtu": {"type": "int"},
+        **decap.OPTIONS,
         "at_boot": {"type": "bool", "default": True},
         **_runtime.STATE_OPTION,
         **_runtime.OWNER_OPTION,
     }
 
 
-def outer(given):
-    port = given["port"] or 0
-    if given["type"] == tunnel.GUE and not 1 <= port <= 65535:
-        raise InvalidInput(SUBJECT, "port", port, "is no UDP port", "give one from 1 to 65535")
-    return decap.Outer(given["type"], port, given["family"], given["checksum"])
-
-
-def mtu_of(params):
-    if params["mtu"] is not None:
-        if not LEAST_MTU <= params["mtu"] <= 65535:
-            remedy = f"give a number of bytes from {LEAST_MTU} to 65535"
-            raise InvalidInput(SUBJECT, "mtu", params["mtu"], "can't be", remedy)
-        return params["mtu"]
-    if not params["local"] or not params["addresses"] or not params["tunnels"]:
-        return 0
-    wanted = {canonical_address(text, SUBJECT, "local")[1] for text in params["local"]}
-    with rtnl.connect() as kernel:
-        found = [kernel.mtu(each.interface) for each in kernel.standing() if each.address in wanted]
-    if not found:
-        raise InvalidInput(
-            SUBJECT,
-            "local",
-            params["local"],
-            "holds no address of this host",
-            "give one that 'ip address' shows here (for the roles: correct lvs_address), or the mtu",
-        )
-    return min(found)
-
-
-def wish_of(params):
-    if params["state"] == "absent":
-        return decap.DecapWish()
-    return decap.DecapWish(
-        tuple(network(SUBJECT, "directors", text) for text in params["directors"]),
-        tuple(outer(each) for each in params["tunnels"]),
-        tuple(canonical_address(text, SUBJECT, "addresses") for text in params["addresses"]),
-        mtu_of(params),
-    )
-
-
 def work(module):
-    owner = module.params["owner"]
-    wish = wish_of(module.params)
-    chains = {family: decap.chains(wish, family, owner) for family in _firewall.FAMILIES}
-    title = "who may send tunnelled packets"
-    return _firewall.converge(module, chains, decap.possible(owner), "decap", title)
+    params = module.params
+    entry = params if params["state"] == "present" else None
+    store = _runtime.enter(module)
+    kind = tunnel_filter(entry, params["owner"], _runtime.commands(module), params["at_boot"])
+    return _runtime.one_kind(module, kind, store)
 
 
 def main():

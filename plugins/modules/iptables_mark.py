@@ -7,21 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: iptables_mark
-short_description: Set the firewall marks by which several ports are one virtual service
+short_description: Set firewall marks, by which several ports are one virtual service
 version_added: 0.1.0
 description:
-  - Keeps the rules on a director that mark packets on their way in, so that a virtual service named by a firewall
-    mark takes them.
-  - The rules are in a chain of their own, C(LVS-MARK-<owner>) in the table C(mangle), jumped to from the top of
-    C(PREROUTING), with a comment that names the owner. Nothing else in the firewall is touched, and nothing is
-    flushed.
+  - Keeps the rules on a director that mark incoming packets for virtual services that are named by a firewall mark.
+  - The rules are in a separate chain, C(LVS-MARK-<owner>) in the table C(mangle), with a comment that names the owner.
+    The chain C(PREROUTING) jumps to it from the top. Nothing else in the firewall is changed, and nothing is flushed.
+  - Rules that are replaced stay until the new ones are in place.
 extends_documentation_fragment:
   - lvs.cluster.lvs
   - lvs.cluster.lvs.owner
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   marks:
-    description: The marks, each with the packets that get it.
+    description: The marks, each with the packets that get it. Of several for one packet, the last counts.
     type: list
     elements: dict
     default: []
@@ -31,29 +31,32 @@ options:
         type: int
         required: true
       match:
-        description: Which packets.
+        description: The packets that get the mark.
         type: list
         elements: dict
         required: true
         suboptions:
           address:
-            description: Their destination, the virtual address, or a network of such.
+            description: Their destination, a virtual address or a network of virtual addresses.
             type: str
             required: true
           protocol:
-            description: The protocol.
+            description: The protocol, in lower or upper case.
             type: str
-            choices: [tcp, udp, sctp]
+            choices: [tcp, udp, sctp, TCP, UDP, SCTP]
             default: tcp
           ports:
-            description: The ports, and ranges of ports such as V(8000:8080). Left out, all.
+            description:
+              - The destination port, or a list of ports and ranges such as V(8000-8080). All ports if omitted.
+              - A range may be written with a colon too, but only in quotes, because YAML reads an unquoted C(20:21) as
+                the number 1221.
             type: list
             elements: str
             default: []
   at_boot:
     description:
-      - Whether the rules are put back at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that needs C(iptables)
-        only.
+      - Whether the rules are restored at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that needs only
+        C(iptables).
       - With V(false), an earlier script of O(owner) is removed.
     type: bool
     default: true
@@ -64,26 +67,26 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Have http and https be one service
+- name: Mark HTTP and HTTPS as one service
   lvs.cluster.iptables_mark:
     marks:
       - fwmark: 10
         match:
           - {address: 170.210.122.104, ports: [80, 443]}
 
-- name: Let a client keep its real server over both ports
+- name: Send a client to the same real server on both ports
   lvs.cluster.ipvs_service:
     fwmark: 10
     persistence_timeout: 300
 
-- name: Take the rules away
+- name: Remove the rules
   lvs.cluster.iptables_mark:
     state: absent
 """
 
 RETURN = r"""
 rules:
-  description: All rules of the owner as they now are, or in check mode would be, as C(iptables) takes them.
+  description: All rules of the owner, or in check mode those that it would have, as arguments of C(iptables).
   returned: success
   type: dict
   contains:
@@ -98,68 +101,57 @@ rules:
       elements: str
       returned: always
 operations:
-  description: What was given to the firewall, or in check mode would be.
+  description: What was done to the chains, in order, or in check mode would be.
   returned: success
   type: list
   elements: dict
   contains:
     verb:
-      description: V(restore).
+      description:
+        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. It first gets the new
+          rules beside those it has, and loses the latter once all else is in place.
       type: str
       returned: always
     family:
       description: V(ipv4) or V(ipv6).
       type: str
       returned: always
+    table:
+      description: The table of the firewall.
+      type: str
+      returned: always
+    chain:
+      description: The chain.
+      type: str
+      returned: always
     text:
-      description: The input of C(iptables-restore --noflush).
+      description: What C(iptables-restore --noflush) does to it. All chains of a table are changed in one transaction.
       type: str
       returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _firewall, _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.netfilter import mark
+from ansible_collections.lvs.cluster.plugins.module_utils.netfilter.kind import marks
 
 
 def argument_spec():
-    match = {
-        "address": {"type": "str", "required": True},
-        "protocol": {"type": "str", "choices": list(mark.PROTOCOLS), "default": "tcp"},
-        "ports": {"type": "list", "elements": "str", "default": []},
-    }
-    marks = {
-        "fwmark": {"type": "int", "required": True},
-        "match": {"type": "list", "elements": "dict", "required": True, "options": match},
-    }
     return {
-        "marks": {"type": "list", "elements": "dict", "default": [], "options": marks},
+        **mark.OPTIONS,
         "at_boot": {"type": "bool", "default": True},
         **_runtime.STATE_OPTION,
         **_runtime.OWNER_OPTION,
     }
 
 
-def marks_of(params):
-    if params["state"] == "absent":
-        return []
-    return [
-        (fwmark, mark.match(f"mark {fwmark}", given))
-        for fwmark, matches in [
-            (options.service_key({"fwmark": each["fwmark"]}).fwmark, each["match"])
-            for each in params["marks"]
-        ]
-        for given in matches
-    ]
-
-
 def work(module):
-    owner = module.params["owner"]
-    marks = marks_of(module.params)
-    chains = {family: mark.chains(marks, family, owner) for family in _firewall.FAMILIES}
-    return _firewall.converge(module, chains, mark.possible(owner), "mark", "firewall marks")
+    params = module.params
+    entry = params if params["state"] == "present" else None
+    store = _runtime.enter(module)
+    kind = marks(entry, params["owner"], _runtime.commands(module), params["at_boot"])
+    return _runtime.one_kind(module, kind, store)
 
 
 def main():

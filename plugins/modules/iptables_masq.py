@@ -7,89 +7,118 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: iptables_masq
-short_description: Let NAT through the firewall of a director, and masquerade
+short_description: Keep the firewall rules of a director that forwards by NAT
 version_added: 0.1.0
 description:
-  - Keeps the rules that a Linux Virtual Server director needs where it forwards by NAT. Packets for the services are
-    let in, the answers of real servers are let through, and what real servers send on their own leaves with the
-    director's address.
-  - The rules are in chains of their own, C(LVS-IN-<owner>), C(LVS-FWD-<owner>) and C(LVS-OUT-<owner>) in the table
-    C(filter), and C(LVS-POST-<owner>) in C(nat), with a comment that names the owner. Each is jumped to from the top of
-    the built-in chain. Nothing else in the firewall is touched, and nothing is flushed.
-  - The answers of real servers are accepted by their source. To connection tracking they are invalid, unless
+  - Keeps the firewall rules that a Linux Virtual Server director needs where it forwards by NAT. Packets for the
+    services are accepted, replies of real servers are forwarded, and connections that real servers open themselves
+    leave with the director's address.
+  - The rules are in separate chains, C(LVS-IN-<owner>), C(LVS-FWD-<owner>) and C(LVS-OUT-<owner>) in the table
+    C(filter), and C(LVS-POST-<owner>) and C(LVS-SNAT-<owner>) in C(nat), with a comment that names the owner. The
+    built-in chains jump to them from the top. Nothing else in the firewall is changed, and nothing is flushed.
+  - Replies of real servers are accepted by their source, because connection tracking considers them invalid unless
     C(net.ipv4.vs.conntrack) is 1.
-  - IPv6 redirects to real servers are dropped, because where clients share the segment they would lead answers past the
+  - IPv6 redirects to real servers are dropped. Where clients share the segment, redirects would lead replies past the
     director. For IPv4, M(lvs.cluster.lvs_sysctl) keeps the kernel from sending any.
-  - Each table is changed in one step, by C(iptables-restore --noflush). Both C(iptables-nft) and C(iptables-legacy)
-    will do; what is used is whichever the host calls C(iptables).
+  - Each table is changed in one transaction, by C(iptables-restore --noflush). Rules that are replaced stay until the
+    new ones are in place. Both C(iptables-nft) and C(iptables-legacy) work; the one that the host calls C(iptables) is
+    used.
 extends_documentation_fragment:
   - lvs.cluster.lvs
   - lvs.cluster.lvs.owner
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   networks:
-    description: Where real servers are, IPv4 and IPv6.
+    description: The networks of real servers, IPv4 and IPv6.
     type: list
     elements: str
     default: []
   services:
-    description: The virtual services that are let in.
+    description: The virtual services whose packets are accepted.
     type: list
     elements: dict
     default: []
     suboptions:
       address:
-        description: The virtual address (VIP). A service is named either by address and port, or by fwmark.
+        description: The virtual address (VIP). Name a service either by address and port, or by fwmark.
         type: str
       port:
-        description: The port, V(0) for all.
+        description: The port, V(0) for all ports.
         type: int
       protocol:
-        description: The protocol, V(tcp) where it is left out.
+        description: The protocol, V(tcp) if omitted.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
         description: The firewall mark.
         type: int
       family:
-        description: The address family of a firewall mark's service, V(ipv4) where it is left out.
+        description: The address family of the service of a firewall mark, V(ipv4) if omitted.
         type: str
         choices: [ipv4, ipv6]
   masquerade:
-    description: Whether what real servers send on their own is masqueraded. What they send to O(networks) never is.
+    description:
+      - Whether connections that real servers open themselves are masqueraded. Those to O(networks) never are.
     type: bool
     default: true
   exclude:
-    description: Other networks to which nothing is masqueraded.
+    description: Other networks, connections to which are not masqueraded.
     type: list
     elements: str
     default: []
   out_interface:
-    description: Masquerade only what leaves by this interface. A C(+) at its end stands for any more.
+    description: Masquerade only what leaves by this interface. A C(+) at the end matches any longer name.
     type: str
   ipvs:
     description:
-      - Masquerade only packets of IPVS. They are known to the firewall only with C(net.ipv4.vs.conntrack=1), so without
-        it this is refused.
+      - Masquerade only packets of IPVS. The firewall sees them only while C(net.ipv4.vs.conntrack) is 1; otherwise the
+        module fails.
     type: bool
     default: false
+  snat:
+    description:
+      - The virtual services, forwarded by NAT, whose clients are masqueraded. Real servers then see the director's
+        address instead of the client's, and reply to it even if it is not their router (one-armed NAT).
+      - The firewall sees such packets only while C(net.ipv4.vs.conntrack) is 1; otherwise the module fails.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      address:
+        description: The virtual address (VIP). Name a service either by address and port, or by fwmark.
+        type: str
+      port:
+        description: The port, V(0) for all ports.
+        type: int
+      protocol:
+        description: The protocol, V(tcp) if omitted.
+        type: str
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The firewall mark.
+        type: int
+      family:
+        description: The address family of the service of a firewall mark, V(ipv4) if omitted.
+        type: str
+        choices: [ipv4, ipv6]
   accept:
     description:
-      - Whether what comes from O(networks), and the answers to it, is accepted in C(FORWARD), and IPv6 redirects to
-        there are dropped.
+      - Whether packets from O(networks), and replies to them, are accepted in C(FORWARD), and IPv6 redirects to
+        O(networks) are dropped.
     type: bool
     default: true
   at_boot:
     description:
-      - Whether the rules are put back at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that needs C(iptables)
-        only.
+      - Whether the rules are restored at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that needs only
+        C(iptables).
       - With V(false), an earlier script of O(owner) is removed.
     type: bool
     default: true
 notes:
-  - Where nftables, firewalld or the other kind of iptables filters too, packets have to pass those rules as well. The
-    module warns of it.
-  - A jump that is there once stays where it is, even if somebody has put rules before it.
+  - Where nftables, firewalld or the other variant of iptables filters too, packets have to pass those rules as well.
+    The module warns of it.
+  - A jump that exists once stays in its place, even if rules were inserted before it.
 seealso:
   - module: lvs.cluster.lvs_sysctl
 author:
@@ -97,27 +126,34 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let the web service through, and real servers out
+- name: Accept the web service, and masquerade connections of real servers
   lvs.cluster.iptables_masq:
     networks: [192.168.0.0/25, "fd00:192:168::/64"]
     services:
       - {address: 170.210.122.104, port: 80}
       - {address: "2001:db8:170::104", port: 80}
 
-- name: Only masquerade, and only to the outside
+- name: Only masquerade, and only on eth0
   lvs.cluster.iptables_masq:
     networks: [192.168.0.0/25]
     out_interface: eth0
     accept: false
 
-- name: Take the rules away
+- name: Let real servers with another default gateway reply to the director
+  lvs.cluster.iptables_masq:
+    networks: [192.168.0.0/25]
+    services: &services
+      - {address: 170.210.122.104, port: 80}
+    snat: *services
+
+- name: Remove the rules
   lvs.cluster.iptables_masq:
     state: absent
 """
 
 RETURN = r"""
 rules:
-  description: All rules of the owner as they now are, or in check mode would be, as C(iptables) takes them.
+  description: All rules of the owner, or in check mode those that it would have, as arguments of C(iptables).
   returned: success
   type: dict
   contains:
@@ -132,93 +168,57 @@ rules:
       elements: str
       returned: always
 operations:
-  description: What was given to the firewall, or in check mode would be.
+  description: What was done to the chains, in order, or in check mode would be.
   returned: success
   type: list
   elements: dict
   contains:
     verb:
-      description: V(restore).
+      description:
+        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. It first gets the new
+          rules beside those it has, and loses the latter once all else is in place.
       type: str
       returned: always
     family:
       description: V(ipv4) or V(ipv6).
       type: str
       returned: always
+    table:
+      description: The table of the firewall.
+      type: str
+      returned: always
+    chain:
+      description: The chain.
+      type: str
+      returned: always
     text:
-      description: The input of C(iptables-restore --noflush).
+      description: What C(iptables-restore --noflush) does to it. All chains of a table are changed in one transaction.
       type: str
       returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _firewall, _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.cluster.topology import network
-from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.netfilter import nat
-from ansible_collections.lvs.cluster.plugins.module_utils.sysctl import proc
+from ansible_collections.lvs.cluster.plugins.module_utils.netfilter.kind import firewall
 
 
 def argument_spec():
     return {
-        "networks": {"type": "list", "elements": "str", "default": []},
-        "services": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": options.SERVICE_KEY_SPEC,
-        },
-        "masquerade": {"type": "bool", "default": True},
-        "exclude": {"type": "list", "elements": "str", "default": []},
-        "out_interface": {"type": "str"},
-        "ipvs": {"type": "bool", "default": False},
-        "accept": {"type": "bool", "default": True},
+        **nat.OPTIONS,
         "at_boot": {"type": "bool", "default": True},
         **_runtime.STATE_OPTION,
         **_runtime.OWNER_OPTION,
     }
 
 
-def wish_of(params):
-    if params["state"] == "absent":
-        return nat.NatWish()
-    return nat.NatWish(
-        networks=tuple(network("the rules", "networks", text) for text in params["networks"]),
-        exclude=tuple(network("the rules", "exclude", text) for text in params["exclude"]),
-        services=nat.services(params["services"]),
-        out_interface=nat.interface(params["out_interface"]) if params["out_interface"] else "",
-        masquerade=params["masquerade"],
-        accept=params["accept"],
-        ipvs=params["ipvs"],
-    )
-
-
-def check_ipvs_match(module, wish):
-    if not wish.ipvs or proc.read("net.ipv4.vs.conntrack") == "1":
-        return
-    error = InvalidInput(
-        "the masquerading",
-        "ipvs",
-        True,
-        "sees no packet while net.ipv4.vs.conntrack is not 1",
-        "set that with lvs.cluster.lvs_sysctl before, or leave the option out",
-    )
-    # In check mode, an earlier task of the same play has not set it yet.
-    if not module.check_mode:
-        raise error
-    module.warn(str(error))
-
-
 def work(module):
     params = module.params
-    wish = wish_of(params)
-    check_ipvs_match(module, wish)
-    owner = params["owner"]
-    chains = {family: nat.chains(wish, family, owner) for family in _firewall.FAMILIES}
-    title = "rules of the firewall"
-    return _firewall.converge(module, chains, nat.possible(owner), "", title)
+    entry = params if params["state"] == "present" else None
+    store = _runtime.enter(module)
+    kind = firewall(entry, params["owner"], _runtime.commands(module), params["at_boot"])
+    return _runtime.one_kind(module, kind, store)
 
 
 def main():

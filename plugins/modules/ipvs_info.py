@@ -14,30 +14,9 @@ description:
     IPVS is set up. It changes nothing, and where IPVS is not loaded it does not load it.
   - Its RV(services) can be given to M(lvs.cluster.ipvs_table) as they are.
 extends_documentation_fragment:
+  - lvs.cluster.lvs.alike
+  - lvs.cluster.lvs.reading
   - lvs.cluster.lvs.netns
-attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description:
-      - Will return details on what has changed, or possibly needs changing in C(check_mode), when in diff mode.
-    support: none
-    details: There is nothing to show, as nothing is changed.
-  idempotent:
-    description:
-      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no
-        change.
-    support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    platforms: linux
-    support: full
-  action_group:
-    description: Use C(group/lvs.cluster.lvs) in C(module_defaults) to set defaults for all modules of this collection.
-    membership:
-      - lvs.cluster.lvs
-    support: full
 options:
   filter:
     description: Which services are returned; all where it is left out. A service has to match each of its options.
@@ -68,10 +47,13 @@ options:
     description: Whether to return what was counted, too, which takes about as long as all the rest.
     type: bool
     default: true
-  owner:
-    description: Nothing. It is here so that all modules of the action group take it.
-    type: str
-    default: default
+  described:
+    description:
+      - The services of a description, each with its C(name) and its C(keys) in the table, as C(services) in the result
+        of M(lvs.cluster.lvs_description) has them. RV(statistics[].name) then says what they are called there.
+    type: list
+    elements: dict
+    default: []
 seealso:
   - module: lvs.cluster.ipvs_table
 author:
@@ -84,6 +66,10 @@ EXAMPLES = r"""
     filter:
       addresses: [170.210.122.0/25]
   register: ipvs
+
+- name: Look at what the services of the description have counted
+  lvs.cluster.ipvs_info:
+    described: "{{ lvs_derived.hosts[inventory_hostname].services }}"
 
 - name: See which real servers are at work
   ansible.builtin.debug:
@@ -114,8 +100,12 @@ statistics:
   type: list
   elements: dict
   contains:
+    name:
+      description: The name of the service in the description; empty where O(described) does not say.
+      type: str
+      returned: always
     service:
-      description: What names the service.
+      description: What identifies the service.
       type: dict
       returned: always
     connections:
@@ -177,6 +167,7 @@ from dataclasses import asdict
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
+from ansible_collections.lvs.cluster.plugins.module_utils.host import netns
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import daemon, data, netlink
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.selection import Selection
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.statistics import statistics_data
@@ -199,15 +190,24 @@ def argument_spec():
             },
         },
         "statistics": {"type": "bool", "default": True},
+        "described": {"type": "list", "elements": "dict", "default": []},
         **_runtime.NETNS_OPTION,
-        **_runtime.OWNER_OPTION,
+    }
+
+
+def names_of(described):
+    """What the table calls a service, to its name in a description."""
+    return {
+        str(key): str(each.get("name", "")) for each in described for key in each.get("keys") or ()
     }
 
 
 def work(module):
     selection = Selection.of(**(module.params["filter"] or {}))
     with_statistics = module.params["statistics"]
-    _runtime.enter(module)
+    if module.params["netns"]:
+        netns.enter(module.params["netns"])
+    names = names_of(module.params["described"])
     if not netlink.is_loaded():
         empty = {"statistics": []} if with_statistics else {}
         return {"changed": False, "loaded": False, "services": [], **empty}
@@ -226,7 +226,10 @@ def work(module):
         if with_statistics:
             counted = ipvs.statistics()
             result["statistics"] = [
-                statistics_data(service.key, counted[service.key])
+                {
+                    "name": names.get(str(service.key), ""),
+                    **statistics_data(service.key, counted[service.key]),
+                }
                 for service in chosen
                 if service.key in counted
             ]

@@ -10,19 +10,20 @@ module: ipvs_real_server
 short_description: Manage one real server of an IPVS virtual service
 version_added: 0.1.0
 description:
-  - Adds, edits in place or removes one real server of a virtual service on a Linux Virtual Server director.
-  - An edit is one command to the kernel, and connections that are established live through it.
-  - An option that is left out keeps the value that the real server has; a new real server gets the
-    default that the option's text names.
+  - Adds, edits or removes one real server of a virtual service on a Linux Virtual Server director.
+  - The real server is edited in place. Established connections are kept.
+  - An option that is omitted keeps the value that the real server has. A new real server gets the default that is
+    documented with the option.
   - Talks to the kernel over generic netlink. The director needs neither C(ipvsadm) nor a Python library.
 extends_documentation_fragment:
   - lvs.cluster.lvs
   - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.netns
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   service:
-    description: The virtual service, which must be in the table already (see M(lvs.cluster.ipvs_service)).
+    description: The virtual service, which must already be in the table (see M(lvs.cluster.ipvs_service)).
     type: dict
     required: true
     suboptions:
@@ -33,65 +34,65 @@ options:
         description: The service's port.
         type: int
       protocol:
-        description: The service's protocol, V(tcp) where it is left out.
+        description: The service's protocol, V(tcp) if omitted.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
         description: The service's firewall mark.
         type: int
       family:
-        description: The address family of a firewall mark's service, V(ipv4) where it is left out.
+        description: The address family of a firewall mark's service, V(ipv4) if omitted.
         type: str
         choices: [ipv4, ipv6]
   address:
-    description: The address of the real server, of the family of the service; only V(tun) can carry one in the other.
+    description: The address of the real server, of the service's family unless O(forwarding=tun).
     type: str
     required: true
   port:
     description:
       - The port that the real server listens on. V(nat) can translate to any; V(dr) and V(tun) can't.
-      - Left out, it is the service's port.
+      - If omitted, it is the service's port.
     type: int
   forwarding:
     description:
       - How packets reach the real server. A new real server gets V(nat).
-      - V(nat) rewrites their destination; the real server's answers must come back through the director, which so
-        must be its router.
-      - V(dr) (direct routing) changes only the MAC address; the real server is on a segment with the director,
-        holds the virtual address too, and answers the client itself.
-      - V(tun) wraps the packet; the real server unwraps it, holds the virtual address too, and answers the client
-        itself.
-      - C(ipvsadm)'s words are taken too, V(masq) for V(nat), V(gate) for V(dr), V(ipip) for V(tun).
-      - The module prepares nothing on the real server.
+      - V(nat) rewrites their destination; its replies must return through the director, which must therefore be
+        its router.
+      - V(dr) (direct routing) changes only the MAC address; the real server is on the same segment as the director,
+        also has the virtual address, and replies to the client directly.
+      - V(tun) encapsulates the packet; the real server decapsulates it, also has the virtual address, and replies to
+        the client directly.
+      - C(ipvsadm)'s words are accepted too, V(masq) for V(nat), V(gate) for V(dr), V(ipip) for V(tun).
+      - The module does not change the real server itself.
     type: str
     choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
   weight:
     description:
-      - The real server's share of new connections, next to the other weights of the service, from V(0) to V(65535).
-      - V(0) is a weight as any other. It means no new connections, while established ones live. So it drains the
-        real server.
+      - The real server's share of new connections, relative to the other weights of the service, from V(0) to V(65535).
+      - V(0) means no new connections, while established ones are kept. This drains the real server.
       - A new real server gets V(1).
     type: int
   upper_threshold:
     description:
-      - The number of connections from which on the real server gets no new ones. V(0), as for a new real server, is no
-        limit.
+      - The number of connections at which the real server gets no new ones. V(0), the default of a new real server, is
+        no limit.
     type: int
   lower_threshold:
     description:
-      - The number of connections below which it gets new ones again, no more than O(upper_threshold). With V(0), as
-        for a new real server, that is three quarters of O(upper_threshold).
+      - The number of connections below which it gets new ones again, no more than O(upper_threshold). V(0),
+        the default of a new real server, means three quarters of O(upper_threshold).
     type: int
   tunnel_type:
-    description: How packets are wrapped for V(tun), V(ipip) for a new real server.
+    description: How packets are encapsulated for V(tun), V(ipip) for a new real server.
     type: str
     choices: [ipip, gue, gre]
   tunnel_port:
-    description: The UDP port on which the real server unwraps GUE, which needs one.
+    description: The UDP port on which the real server decapsulates GUE. Required for V(gue).
     type: int
   tunnel_checksum:
     description:
-      - The checksum of the wrapping, V(none) for a new real server. V(csum) is for GUE and GRE, V(remcsum) for GUE.
+      - The checksum of the encapsulation, V(none) for a new real server. V(csum) is for GUE and GRE, V(remcsum) for
+        GUE.
     type: str
     choices: [none, csum, remcsum]
 seealso:
@@ -101,7 +102,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let a machine serve web requests
+- name: Add a real server to the web service
   lvs.cluster.ipvs_real_server:
     service:
       address: 170.210.122.104
@@ -122,13 +123,13 @@ EXAMPLES = r"""
     forwarding: dr
     upper_threshold: 1000
 
-- name: Give a machine no new connections
+- name: Drain a real server
   lvs.cluster.ipvs_real_server:
     service: {address: 170.210.122.104, port: 80}
     address: 192.168.0.107
     weight: 0
 
-- name: Take a machine out of the service, which breaks the connections it still has
+- name: Remove a real server from the service, which breaks its connections
   lvs.cluster.ipvs_real_server:
     service: {address: 170.210.122.104, port: 80}
     address: 192.168.0.107
@@ -139,7 +140,7 @@ RETURN = r"""
 real_server:
   description:
     - The real server as it now is, or in check mode as it would be.
-    - Null where it is absent.
+    - Null if it is absent.
   returned: success
   type: dict
   sample:
@@ -179,9 +180,10 @@ operations:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import OneService
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import RealServerWish
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kind import Table
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.request import RealServerRequest
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.table import OneService
 
 
 def argument_spec():
@@ -198,12 +200,9 @@ def argument_spec():
 def work(module):
     params = module.params
     service = options.service_key(params["service"])
-    wish = RealServerWish.of(service, params, present=params["state"] == "present")
-    outcome = _runtime.converge_ipvs(module, OneService(wish))
-    its_service = outcome.table.get(service)
-    attributes = its_service and its_service.real_servers.get(wish.real_server)
-    result = attributes and data.real_server_data(wish.real_server, attributes)
-    return {**_runtime.ipvs_result(outcome), "real_server": result}
+    request = RealServerRequest.of(service, params, present=params["state"] == "present")
+    store = _runtime.enter(module)
+    return _runtime.one_kind(module, Table(OneService(request), params["owner"]), store)
 
 
 def main():

@@ -10,16 +10,17 @@ module: ipvs_service
 short_description: Manage one IPVS virtual service on a director
 version_added: 0.1.0
 description:
-  - Adds, edits in place or removes one virtual service of a Linux Virtual Server director, and on request the real
-    servers in it.
-  - An edit is one command to the kernel. Connections that are established live through it.
-  - An option that is left out keeps the value that the service has; a new service gets the default
-    that the option's text names.
+  - Adds, edits or removes one virtual service of a Linux Virtual Server director, and on request the real servers in
+    it.
+  - The service is edited in place. Established connections are kept.
+  - An option that is omitted keeps the value that the service has. A new service gets the default that is documented
+    with the option.
   - Talks to the kernel over generic netlink. The director needs neither C(ipvsadm) nor a Python library.
 extends_documentation_fragment:
   - lvs.cluster.lvs
   - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.netns
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   address:
@@ -34,7 +35,7 @@ options:
       - V(0) balances all ports as one service, and needs O(persistence_timeout).
     type: int
   protocol:
-    description: The protocol that is balanced, V(tcp) where it is left out.
+    description: The protocol that is balanced, V(tcp) if omitted.
     type: str
     choices: [tcp, udp, sctp]
   fwmark:
@@ -45,24 +46,23 @@ options:
     type: int
   family:
     description:
-      - The address family of the packets that carry O(fwmark), V(ipv4) where it is left out.
-      - An O(address) tells its family itself.
+      - The address family of the packets that carry O(fwmark), V(ipv4) if omitted.
+      - With O(address), it is the family of the address.
     type: str
     choices: [ipv4, ipv6]
   scheduler:
     description:
       - How the real server for a new connection is chosen.
-      - The kernel module C(ip_vs_<scheduler>) is loaded by itself; where it is not installed, the task
-        fails and names it.
+      - The kernel loads the module C(ip_vs_<scheduler>) itself. If it is not installed, the task fails and names it.
       - A new service gets V(wlc).
-      - While the kernel puts a change of scheduler into force, for some milliseconds, new connections
-        are refused. Established ones live.
+      - While the kernel changes the scheduler, for some milliseconds, new connections are refused. Established ones
+        are kept.
     type: str
     choices: [dh, fo, lblc, lblcr, lc, mh, nq, ovf, rr, sed, sh, twos, wlc, wrr]
   scheduler_flags:
     description:
-      - The scheduler's flags, all of them; an empty list takes them away. A new service has none.
-      - V(sh-fallback) and V(mh-fallback) choose another real server where the one chosen has weight 0. V(sh-port) and
+      - All of the scheduler's flags. An empty list removes them. A new service has none.
+      - V(sh-fallback) and V(mh-fallback) choose another real server if the one chosen has weight 0. V(sh-port) and
         V(mh-port) hash the client's port too.
       - The kernel knows three bits only. V(flag-1) is the first of these names for either scheduler, V(flag-2) the
         second, and results name them so.
@@ -72,30 +72,31 @@ options:
   persistence_timeout:
     description:
       - For how many seconds after its last connection a client keeps its real server.
-      - V(0) turns persistence off, as in a new service, and with it mask and engine. At most V(2678400), 31 days.
+      - V(0), the default of a new service, turns persistence off, and with it mask and engine. At most V(2678400), 31
+        days.
     type: int
   persistence_netmask:
     description:
       - Which clients count as one for persistence. For IPv4 a mask (V(255.255.255.0)) or a prefix length (V(24)), for
         IPv6 a prefix length.
-      - A service that becomes persistent gets V(255.255.255.255) or V(128), each address for itself.
+      - A service that becomes persistent gets V(255.255.255.255) or V(128), so that each address counts by itself.
       - Needs a persistent service.
     type: str
   persistence_engine:
     description:
-      - What tells clients apart instead of their address. V(sip) takes the Call-ID of SIP over UDP. V("") is none, as
-        in a new service.
+      - What tells clients apart instead of their address. V(sip) takes the Call-ID of SIP over UDP. V(""), the
+        default of a new service, is none.
       - Needs a persistent service.
     type: str
     choices: ["", sip]
   one_packet:
     description:
-      - Whether each packet is scheduled for itself, as a new service does not. For UDP or O(fwmark) only.
+      - Whether each packet is scheduled by itself, V(false) for a new service. For UDP or O(fwmark) only.
     type: bool
   real_servers:
     description:
-      - Real servers that shall be in the service, each as with M(lvs.cluster.ipvs_real_server).
-      - Left out, the real servers stay as they are.
+      - Real servers of the service, each as with M(lvs.cluster.ipvs_real_server).
+      - Other real servers stay as they are, unless O(real_servers_exact=true).
     type: list
     elements: dict
     suboptions:
@@ -104,36 +105,37 @@ options:
         type: str
         required: true
       port:
-        description: The port that it listens on. Left out, it is the service's port.
+        description: The port that it listens on, the service's port if omitted.
         type: int
       forwarding:
-        description: How packets reach it, V(nat) for a new one. C(ipvsadm)'s words are taken too.
+        description: How packets reach it, V(nat) for a new one. C(ipvsadm)'s words are accepted too.
         type: str
         choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
       weight:
         description: Its share of new connections, from V(0), which is none, to V(65535). V(1) for a new one.
         type: int
       upper_threshold:
-        description: The number of connections from which on it gets no new ones. V(0), as for a new one, is no limit.
+        description:
+          - The number of connections at which it gets no new ones. V(0), the default of a new one, is no limit.
         type: int
       lower_threshold:
         description: The number of connections below which it gets new ones again.
         type: int
       tunnel_type:
-        description: How packets are wrapped for V(tun), V(ipip) for a new one.
+        description: How packets are encapsulated for V(tun), V(ipip) for a new one.
         type: str
         choices: [ipip, gue, gre]
       tunnel_port:
-        description: The UDP port on which it unwraps GUE.
+        description: The UDP port on which it decapsulates GUE.
         type: int
       tunnel_checksum:
-        description: The checksum of the wrapping, V(none) for a new one.
+        description: The checksum of the encapsulation, V(none) for a new one.
         type: str
         choices: [none, csum, remcsum]
   real_servers_exact:
     description:
-      - Whether real servers that are not in O(real_servers) are removed, whoever has added them, which breaks the
-        connections that they still have.
+      - Whether real servers that are not in O(real_servers) are removed, even if others have added them. This
+        breaks their connections.
     type: bool
     default: false
 seealso:
@@ -187,9 +189,9 @@ RETURN = r"""
 service:
   description:
     - The service as it now is, or in check mode as it would be, with all its real servers.
-    - These are options of this module; a service of a firewall mark has C(fwmark) and C(family) in place of
+    - These are options of this module; a service of a firewall mark has C(fwmark) and C(family) instead of
       C(protocol), C(address) and C(port).
-    - Null where it is absent.
+    - Null if it is absent.
   returned: success
   type: dict
   sample:
@@ -238,9 +240,10 @@ operations:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import OneService
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.wish import ServiceWish
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kind import Table
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.request import ServiceRequest
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.table import OneService
 
 
 def argument_spec():
@@ -257,17 +260,15 @@ def argument_spec():
 
 def work(module):
     params = module.params
-    wish = ServiceWish(
+    request = ServiceRequest(
         service=options.service_key(params),
         present=params["state"] == "present",
         options=params,
         real_servers=params["real_servers"],
         exact=params["real_servers_exact"],
     )
-    outcome = _runtime.converge_ipvs(module, OneService(wish))
-    service = outcome.table.get(wish.service)
-    result = service and data.service_data(service)
-    return {**_runtime.ipvs_result(outcome), "service": result}
+    store = _runtime.enter(module)
+    return _runtime.one_kind(module, Table(OneService(request), params["owner"]), store)
 
 
 def main():

@@ -7,26 +7,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_table
-short_description: Make the whole IPVS table of a director what a description says
+short_description: Make the IPVS table of a director match a description
 version_added: 0.1.0
 description:
   - Takes all virtual services with their real servers, as data or as the text of C(ipvsadm), and makes the table of a
-    Linux Virtual Server director so, by one reading, one plan, and few system calls however many objects there are.
-  - What is left out of a service or real server has its default, unlike with M(lvs.cluster.ipvs_service).
-  - Everything that can be edited is edited in place. Nothing is removed before everything that is added or edited
-    stands, and no real server of a service is removed where an addition to that service has failed.
-  - What the description no longer holds is removed if an earlier run has made it. What somebody else has made stays,
-    and what an earlier run has found and edited is given back as it was found, unless O(purge) says otherwise.
-  - Where the kernel refuses a part, the rest is carried out, the task fails and names every part that was refused. A
-    second run completes it.
+    Linux Virtual Server director match, with one plan and few system calls however many objects there are.
+  - An option of a service or real server that is omitted has its default, unlike with M(lvs.cluster.ipvs_service).
+  - Everything that can be edited is edited in place. Nothing is removed unless everything that is added or edited has
+    succeeded.
+  - What is no longer described is removed if O(owner) has added it. What others have added stays, and what was found
+    and edited gets back what it had, unless O(purge) says otherwise.
+  - If the kernel refuses some additions or edits, the others are carried out, and the task fails and names each one
+    that was refused. The next run completes the change.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.netns
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   services:
     description:
-      - The virtual services. An empty list removes all that are ours.
+      - The virtual services. An empty list removes all that O(owner) has added.
       - What M(lvs.cluster.ipvs_service) returns as a service is one.
     type: list
     elements: dict
@@ -38,37 +39,37 @@ options:
         description: The port that clients connect to; V(0) is all ports, which needs persistence.
         type: int
       protocol:
-        description: The protocol, V(tcp) where it is left out.
+        description: The protocol, V(tcp) if omitted.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
         description: The firewall mark of the packets that are balanced as one service.
         type: int
       family:
-        description: The address family of a firewall mark's service, V(ipv4) where it is left out.
+        description: The address family of a firewall mark's service, V(ipv4) if omitted.
         type: str
         choices: [ipv4, ipv6]
       scheduler:
-        description: How the real server for a new connection is chosen, V(wlc) where it is left out.
+        description: How the real server for a new connection is chosen, V(wlc) if omitted.
         type: str
         choices: [dh, fo, lblc, lblcr, lc, mh, nq, ovf, rr, sed, sh, twos, wlc, wrr]
       scheduler_flags:
-        description: The scheduler's flags, none where they are left out.
+        description: The scheduler's flags, none if omitted.
         type: list
         elements: str
         choices: [flag-1, flag-2, flag-3, sh-fallback, sh-port, mh-fallback, mh-port]
       persistence_timeout:
-        description: For how many seconds a client keeps its real server; V(0), as where it is left out, is none.
+        description: For how many seconds a client keeps its real server. V(0), the default, turns persistence off.
         type: int
       persistence_netmask:
-        description: Which clients count as one for persistence; each address for itself where it is left out.
+        description: Which clients count as one for persistence. If omitted, each address counts by itself.
         type: str
       persistence_engine:
-        description: What tells clients apart instead of their address; none where it is left out.
+        description: What tells clients apart instead of their address, nothing if omitted.
         type: str
         choices: ["", sip]
       one_packet:
-        description: Whether each packet is scheduled for itself; not where it is left out.
+        description: Whether each packet is scheduled by itself, V(false) if omitted.
         type: bool
       real_servers:
         description:
@@ -81,51 +82,51 @@ options:
             type: str
             required: true
           port:
-            description: The port that it listens on. Left out, it is the service's port.
+            description: The port that it listens on, the service's port if omitted.
             type: int
           forwarding:
-            description: How packets reach it, V(nat) where it is left out. C(ipvsadm)'s words are taken too.
+            description: How packets reach it, V(nat) if omitted. C(ipvsadm)'s words are accepted too.
             type: str
             choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
           weight:
-            description: Its share of new connections, from V(0), which is none, to V(65535). V(1) where it is left out.
+            description: Its share of new connections, from V(0), which is none, to V(65535). V(1) if omitted.
             type: int
           upper_threshold:
             description:
-              - The number of connections from which on it gets no new ones. V(0), as where it is left out, is no limit.
+              - The number of connections at which it gets no new ones. V(0), the default, is no limit.
             type: int
           lower_threshold:
             description: The number of connections below which it gets new ones again.
             type: int
           tunnel_type:
-            description: How packets are wrapped for V(tun), V(ipip) where it is left out.
+            description: How packets are encapsulated for V(tun), V(ipip) if omitted.
             type: str
             choices: [ipip, gue, gre]
           tunnel_port:
-            description: The UDP port on which it unwraps GUE.
+            description: The UDP port on which it decapsulates GUE.
             type: int
           tunnel_checksum:
-            description: The checksum of the wrapping, V(none) where it is left out.
+            description: The checksum of the encapsulation, V(none) if omitted.
             type: str
             choices: [none, csum, remcsum]
   rules:
     description:
-      - The virtual services as lines of C(-A) and C(-a), as C(ipvsadm --save --numeric) writes them, in place of
-        O(services). Thresholds (C(-x), C(-y)), which C(ipvsadm) does not save, are understood.
-      - A real server without a forwarding method is one by direct routing, as for C(ipvsadm).
+      - The virtual services as lines of C(-A) and C(-a), as C(ipvsadm --save --numeric) writes them, instead
+        of O(services). Thresholds (C(-x), C(-y)), which C(ipvsadm) does not save, are understood.
+      - A real server without a forwarding method uses direct routing, as with C(ipvsadm).
     type: str
   purge:
     description:
-      - What becomes of what is in the table and not in the description.
-      - V(none) leaves it.
-      - V(owned) removes what the manifest of O(owner) says we have made. In a O(netns), that is nothing.
-      - V(scope) removes, besides, everything whose service is in O(scope), whoever has made it.
-      - V(all) removes everything, whoever has made it.
+      - What is removed of what the table holds and the description does not.
+      - V(none) removes nothing.
+      - V(owned) removes what O(owner) has added, according to its manifest. In a O(netns), that is nothing.
+      - V(scope) also removes everything whose service is in O(scope), even if others have added it.
+      - V(all) removes everything, even if others have added it.
     type: str
     choices: [none, owned, scope, all]
     default: owned
   scope:
-    description: The part of the table that O(purge=scope) is about.
+    description: The part of the table to which O(purge=scope) applies.
     type: dict
     suboptions:
       addresses:
@@ -142,23 +143,26 @@ options:
     description:
       - How many services and real servers one run may remove. A plan that would remove more is refused before anything
         is changed.
-      - Either a number, or a percentage (V(25%)) of the services and real servers that the table holds.
-      - Left out, there is no limit.
+      - Either a number, or a percentage (V(25%)), of the services and real servers that O(owner) has in the table, and
+        of the real servers that it has in each service that stays.
+      - What is replaced is not removed. Only a loss in number counts, and only of what O(owner) has.
+      - If omitted, there is no limit.
     type: str
   unprepared:
     description:
-      - Addresses of real servers that may not be ready to work, such as those of machines that Ansible could not reach.
-      - Where such a real server is in the table it stays as it is; where it is not, it is not added.
-      - One that the description does not hold is removed all the same.
+      - Addresses of real servers that may not be ready to work, such as those of hosts that Ansible could not reach.
+      - Real servers at such an address stay in their service as they are, even if their port or method is to change,
+        and none is added. RV(not_added) lists them.
+      - Those that are no longer described are removed all the same.
     type: list
     elements: str
     default: []
   at_boot:
     description:
-      - Whether what O(services) or O(rules) describes is put back at boot, by a shell script in
-        C(/etc/lvs.cluster/boot.d) that needs neither Python nor this collection, but C(ipvsadm).
-      - The script gives the kernel what is missing, and fails if not all of it stands then. It can be run at any time.
-      - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is put back.
+      - Whether the services and real servers are restored at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that
+        needs only C(ipvsadm).
+      - The script adds what is missing, and fails if the kernel refuses some of it. It can be run at any time.
+      - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is restored.
     type: bool
     default: false
 seealso:
@@ -169,7 +173,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Keep the table as described, and never lose more than half of it at once
+- name: Apply the described table, but never remove more than half of it at once
   lvs.cluster.ipvs_table:
     services:
       - address: 170.210.122.104
@@ -184,37 +188,33 @@ EXAMPLES = r"""
           - {address: 192.168.0.107, forwarding: dr}
     max_removals: 50%
 
-- name: Keep what an operator has saved by "ipvsadm -Sn"
+- name: Apply what "ipvsadm -Sn" has saved
   lvs.cluster.ipvs_table:
     rules: "{{ lookup('ansible.builtin.file', 'director.rules') }}"
     owner: rules-file
 
-- name: Let nobody else balance addresses of this network here
+- name: Remove all other services of this network, including those that others have added
   lvs.cluster.ipvs_table:
     services: "{{ web_services }}"
     purge: scope
     scope:
       addresses: [170.210.122.0/25]
 
-- name: Keep the table, also over a reboot, and add no machine that could not be prepared
+- name: Restore the table at boot, and do not add a real server that is not prepared
   lvs.cluster.ipvs_table:
     services: "{{ web_services }}"
     unprepared: [192.168.0.108]
     at_boot: true
 
-- name: Remove all that earlier runs have made
+- name: Remove all that earlier runs have added
   lvs.cluster.ipvs_table:
     services: []
 """
 
 RETURN = r"""
-services:
-  description: The whole table as it now is, or in check mode as it would be, as O(services) takes it.
-  returned: success
-  type: list
-  elements: dict
-held_back:
-  description: The real servers that were not added because they are unprepared.
+not_added:
+  description:
+    - The real servers that were not added, or keep another forwarding method, because they are O(unprepared).
   returned: success
   type: list
   elements: dict
@@ -228,7 +228,7 @@ held_back:
       type: dict
       returned: always
 errors:
-  description: A sentence for every part that the kernel has refused.
+  description: A sentence for each operation that the kernel has refused.
   returned: when it has refused some
   type: list
   elements: str
@@ -257,42 +257,14 @@ operations:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, boot
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data, options, restore
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import WholeTable
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import canonical_address
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.parse import parse_rules
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.table import (
-    PURGES,
-    Limit,
-    Scope,
-    TableWish,
-    desired_table,
-)
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kind import Table, described
 
 
 def argument_spec():
     return {
-        "services": {
-            "type": "list",
-            "elements": "dict",
-            "options": {
-                **options.SERVICE_KEY_SPEC,
-                **options.SERVICE_ATTRIBUTES_SPEC,
-                "real_servers": options.REAL_SERVERS_SPEC,
-            },
-        },
-        "rules": {"type": "str"},
-        "purge": {"type": "str", "choices": list(PURGES), "default": "owned"},
-        "scope": {
-            "type": "dict",
-            "options": {
-                "addresses": {"type": "list", "elements": "str", "default": []},
-                "fwmarks": {"type": "list", "elements": "int", "default": []},
-            },
-        },
-        "max_removals": {"type": "str"},
-        "unprepared": {"type": "list", "elements": "str", "default": []},
+        **options.TABLE_OPTIONS,
         "at_boot": {"type": "bool", "default": False},
         **_runtime.NETNS_OPTION,
         **_runtime.OWNER_OPTION,
@@ -301,40 +273,10 @@ def argument_spec():
 
 def work(module):
     params = module.params
-    services = params["services"] if params["rules"] is None else parse_rules(params["rules"])
-    scope = params["scope"] or {"addresses": [], "fwmarks": []}
-    limit = params["max_removals"]
-    wish = TableWish(
-        desired_table(services),
-        params["purge"],
-        Scope.of(**scope),
-        frozenset(
-            canonical_address(text, "the table", "unprepared")[1] for text in params["unprepared"]
-        ),
-    )
-    if params["at_boot"] and not module.check_mode:
-        boot.require("ipvsadm")
-    written = []
-
-    def finish(outcome):
-        body = restore.script_body(wish.kept(outcome.table)) if params["at_boot"] else None
-        title = "virtual services and real servers"
-        written.extend(_runtime.keep_at_boot(module, boot.TABLE, title, body))
-
-    request = WholeTable(wish, None if limit is None else Limit.of(limit))
-    outcome = _runtime.converge_ipvs(module, request, finish)
-    keys = sorted(outcome.table, key=lambda key: key.sort_key)
-    return {
-        **_runtime.ipvs_result(outcome, written),
-        "services": [data.service_data(outcome.table[key]) for key in keys],
-        "held_back": [
-            {
-                "service": data.service_key_data(key),
-                "real_server": data.real_server_key_data(server),
-            }
-            for key, server in wish.held_back(outcome.table)
-        ],
-    }
+    desired = described(params)
+    store = _runtime.enter(module)
+    kind = Table(desired, params["owner"], params["at_boot"] and store.persistent)
+    return _runtime.one_kind(module, kind, store)
 
 
 def main():

@@ -7,39 +7,39 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_timeout
-short_description: Set for how long IPVS remembers idle connections
+short_description: Set how long IPVS remembers idle connections
 version_added: 0.1.0
 description:
-  - Sets the three timeouts of IPVS on a Linux Virtual Server director, in force at once for packets that arrive from
-    then
-    on.
-  - A timeout that is left out, or V(0), is not asked for. Where an earlier run has changed it, it gets back the value
-    that was found then.
+  - Sets the three timeouts of IPVS on a Linux Virtual Server director. They apply to packets that arrive from then on.
+  - A timeout that is omitted, or V(0), is not set. If an earlier run of O(owner) has changed it, the value that was
+    found then is restored.
+  - Two owners cannot set a timeout to different values.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.netns
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   tcp:
-    description: Seconds for TCP sessions. The kernel begins with 900.
+    description: Seconds for TCP sessions. The kernel's default is 900.
     type: int
     default: 0
   tcpfin:
-    description: Seconds for TCP sessions after a FIN. The kernel begins with 120.
+    description: Seconds for TCP sessions after a FIN. The kernel's default is 120.
     type: int
     default: 0
   udp:
-    description: Seconds for UDP. The kernel begins with 300.
+    description: Seconds for UDP. The kernel's default is 300.
     type: int
     default: 0
   at_boot:
     description:
       - Whether they are set again at boot, by a shell script in C(/etc/lvs.cluster/boot.d), which needs C(ipvsadm).
-      - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is put back.
+      - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is restored.
     type: bool
     default: false
   state:
-    description: With V(absent), all three get back what was found before our first change.
+    description: With V(absent), the values that were found are restored.
     type: str
     choices: [present, absent]
     default: present
@@ -55,14 +55,14 @@ EXAMPLES = r"""
     tcp: 1800
     at_boot: true
 
-- name: Go back to what was there before
+- name: Restore the previous timeouts
   lvs.cluster.ipvs_timeout:
     state: absent
 """
 
 RETURN = r"""
 timeouts:
-  description: The timeouts that are now in force, or in check mode would be.
+  description: The timeouts now in force, or in check mode those that would be.
   returned: success
   type: dict
   contains:
@@ -94,19 +94,16 @@ operations:
       returned: always
 """
 
-from dataclasses import asdict
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, boot
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import settings, timeouts
-
-NAMES = ("tcp", "tcpfin", "udp")
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import timeouts
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kind import Timeouts
 
 
 def argument_spec():
     return {
-        **{name: {"type": "int", "default": 0} for name in NAMES},
+        **timeouts.OPTIONS,
         "at_boot": {"type": "bool", "default": False},
         **_runtime.STATE_OPTION,
         **_runtime.NETNS_OPTION,
@@ -117,21 +114,10 @@ def argument_spec():
 def work(module):
     params = module.params
     present = params["state"] == "present"
-    wanted = {name: params[name] for name in NAMES} if present else {}
-    at_boot = params["at_boot"] and present
-    if at_boot and not module.check_mode:
-        boot.require("ipvsadm")
+    desired = {name: params[name] for name in timeouts.OPTIONS} if present else {}
     store = _runtime.enter(module)
-    todo = settings.set_timeouts(_runtime.KERNEL, store, wanted, module.check_mode)
-    body = timeouts.script_body(wanted) if at_boot else None
-    written = _runtime.keep_at_boot(module, boot.TIMEOUTS, "timeouts of IPVS", body)
-    changed = todo.before != todo.after
-    return _runtime.result(
-        [{"verb": "set", "timeouts": asdict(todo.after)}] if changed else [],
-        [todo.diff] if changed else [],
-        written,
-        timeouts=asdict(todo.after),
-    )
+    kind = Timeouts(desired, params["at_boot"] and store.persistent)
+    return _runtime.one_kind(module, kind, store)
 
 
 def main():

@@ -7,28 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lvs_neighbour_info
-short_description: Hear who answers for a virtual address
+short_description: Find out who answers for a virtual address
 version_added: 0.1.0
 description:
-  - Asks on the segments of a host who has some addresses, by ARP and neighbour solicitation, and tells which hardware
-    addresses have answered. For a virtual address that is to be the active director only.
-  - It is safe in production. ARP is asked as a probe (RFC 5227), from which nobody learns anything; IPv6 is asked
+  - Asks for addresses on the segments of a host, by ARP and neighbour solicitation, and returns which hardware
+    addresses have answered. For a virtual address that must be the active director only.
+  - It is safe in production. The ARP request is a probe (RFC 5227), which changes no neighbour's cache. IPv6 is asked
     from the interface's own link-local address.
-  - Silence is right for an address that routers send to the director without asking.
-attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description:
-      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
-    support: N/A
-  platform:
-    description: Target OS/families that can be operated against.
-    platforms: linux
-    support: full
-requirements:
-  - pyroute2 (python3-pyroute2 of the distribution) on the host
+  - If nobody answers, that is right for an address that routers send to the director by a route.
+extends_documentation_fragment:
+  - lvs.cluster.lvs.alike
+  - lvs.cluster.lvs.reading
 options:
   addresses:
     description: The addresses.
@@ -36,12 +25,12 @@ options:
     elements: str
     required: true
   interfaces:
-    description: Where to ask. Left out, on all Ethernet interfaces that are up.
+    description: The interfaces to ask on. By default all Ethernet interfaces that are up.
     type: list
     elements: str
     default: []
   seconds:
-    description: How long answers are waited for, after each of three times of asking.
+    description: How many seconds to wait for answers. The question is asked three times, with this wait after each.
     type: float
     default: 0.3
 author:
@@ -49,10 +38,10 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Hear who has the virtual address
+- name: Find out who answers for the virtual address
   lvs.cluster.lvs_neighbour_info:
     addresses: [170.210.122.104]
-  register: heard
+  register: neighbours
 """
 
 RETURN = r"""
@@ -67,11 +56,11 @@ answers:
       type: str
       returned: always
     mac:
-      description: The hardware address that says that it has it.
+      description: The hardware address that has answered for it.
       type: str
       returned: always
     interface:
-      description: Where this host has heard it.
+      description: The interface of this host that has received the answer.
       type: str
       returned: always
 interfaces:
@@ -80,7 +69,7 @@ interfaces:
   type: dict
   sample: {eth1: "52:54:00:12:34:56"}
 held:
-  description: Of each of O(addresses) that the host itself has, the interfaces that have it.
+  description: The interfaces that hold each of O(addresses). Addresses that the host does not have are left out.
   returned: success
   type: dict
   sample: {170.210.122.104: [eth1]}
@@ -89,8 +78,9 @@ held:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import canonical_address
-from ansible_collections.lvs.cluster.plugins.module_utils.link import frames, rtnl, wire
+from ansible_collections.lvs.cluster.plugins.module_utils.net import canonical_address
+from ansible_collections.lvs.cluster.plugins.module_utils.network import wire
+from ansible_collections.lvs.cluster.plugins.module_utils.network.iproute import IpRoute
 
 
 def argument_spec():
@@ -103,29 +93,20 @@ def argument_spec():
 
 def work(module):
     params = module.params
-    wanted = [
-        canonical_address(text, "the neighbours", "addresses")[1] for text in params["addresses"]
-    ]
-    with rtnl.connect() as kernel:
-        standing = kernel.standing()
-        up = kernel.up()
-    macs = {name: wire.mac_of(name) for name in up}
-    macs = {name: frames.mac_text(mac) for name, mac in macs.items() if mac}
-    sources = [
-        (
-            name,
-            next(
-                (
-                    a.address
-                    for a in standing
-                    if a.interface == name and a.address.startswith("fe80:")
-                ),
-                "",
-            ),
+    wanted = list(
+        dict.fromkeys(
+            canonical_address(text, "the neighbours", "addresses")[1]
+            for text in params["addresses"]
         )
-        for name in params["interfaces"] or sorted(macs)
-    ]
-    heard = wire.ask(sources, wanted, params["seconds"])
+    )
+    ip = IpRoute(_runtime.commands(module))
+    macs = {each.name: each.mac for each in ip.links().values() if each.is_up and each.mac}
+    sources = [(name, ip.link_local(name)) for name in params["interfaces"] or sorted(macs)]
+    heard = wire.ask(sources, wanted, params["seconds"]) if wanted else ()
+    held = {
+        address: [each.interface for each in ip.addresses() if each.address == address]
+        for address in wanted
+    }
     return {
         "changed": False,
         "answers": [
@@ -133,11 +114,7 @@ def work(module):
             for address, mac, interface in sorted(heard)
         ],
         "interfaces": macs,
-        "held": {
-            address: [each.interface for each in standing if each.address == address]
-            for address in wanted
-            if any(each.address == address for each in standing)
-        },
+        "held": {address: names for address, names in held.items() if names},
     }
 
 

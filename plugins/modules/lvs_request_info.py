@@ -7,25 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lvs_request_info
-short_description: Make one request to each virtual service
+short_description: Make requests to virtual services
 version_added: 0.1.0
 description:
-  - Makes a request to each of some services, from the host where it runs, many at once, and tells which have failed.
-  - By TCP and SCTP a connection is opened and closed. By UDP an empty datagram is sent, and fails if it is refused;
-    what comes back can only be judged by a command of one's own.
-  - The host needs nothing but Python. It must be no director, where the services' addresses are its own.
-attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description:
-      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
-    support: N/A
-  platform:
-    description: Target OS/families that can be operated against.
-    platforms: linux
-    support: full
+  - Makes requests to virtual services from the host where it runs, many at a time, and returns which of them have
+    failed. A request that fails or hangs does not affect the others.
+  - For TCP and SCTP it opens a connection and closes it. For UDP it sends an empty datagram. That fails if it is
+    refused. Silence is no failure, and RV(requests[].answered) is then false, because only a command that speaks the
+    service's protocol can tell.
+  - The host needs nothing but Python. It must not hold the virtual addresses itself, as a director does.
+extends_documentation_fragment:
+  - lvs.cluster.lvs.alike
+  - lvs.cluster.lvs.reading
 options:
   requests:
     description: The requests.
@@ -34,14 +27,14 @@ options:
     required: true
     suboptions:
       name:
-        description: What the result calls it, mostly the service's name.
+        description: The name of the request in the result, such as that of the service.
         type: str
         required: true
       address:
-        description: The virtual address. Needed without O(requests[].command).
+        description: The virtual address. Required without O(requests[].command).
         type: str
       port:
-        description: The port. Needed without O(requests[].command).
+        description: The port. Required without O(requests[].command).
         type: int
       protocol:
         description: The protocol.
@@ -49,10 +42,14 @@ options:
         choices: [tcp, udp, sctp]
         default: tcp
       command:
-        description: A command that makes the request instead, and exits with 0 if it has succeeded.
+        description:
+          - A command that makes the request instead. It succeeds if the command exits with 0.
+          - It is not run by a shell. Write C(sh -c '...') for a pipe.
         type: str
   timeout:
-    description: How many seconds a connection may take.
+    description:
+      - How many seconds each connection or command may take. A command that takes longer is killed, together with the
+        processes that it has started.
     type: float
     default: 5
 author:
@@ -60,19 +57,19 @@ author:
 """
 
 EXAMPLES = r"""
-- name: See that the services answer
+- name: Check that the services answer
   lvs.cluster.lvs_request_info:
     requests:
       - {name: web, address: 170.210.122.104, port: 80}
       - {name: dns, command: "dig +short @170.210.122.105 www.example.org"}
   delegate_to: monitor
-  register: asked
-  failed_when: asked.requests | rejectattr('ok') | length > 0
+  register: result
+  failed_when: result.requests | rejectattr('ok') | length > 0
 """
 
 RETURN = r"""
 requests:
-  description: What became of each request.
+  description: The result of each request, in the order given.
   returned: success
   type: list
   elements: dict
@@ -82,15 +79,19 @@ requests:
       type: str
       returned: always
     to:
-      description: The place or the command.
+      description: Protocol, address and port, or the command.
       type: str
       returned: always
     ok:
       description: Whether it has succeeded.
       type: bool
       returned: always
+    answered:
+      description: Whether the service has answered. False for UDP that was neither answered nor refused.
+      type: bool
+      returned: always
     problem:
-      description: Why not; empty if it has.
+      description: Why it has failed; empty if it has not.
       type: str
       returned: always
     seconds:
@@ -99,15 +100,14 @@ requests:
       returned: always
 """
 
-import shlex
-import time
+from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, request
-from ansible_collections.lvs.cluster.plugins.module_utils.commands import Commands
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import canonical_address
+from ansible_collections.lvs.cluster.plugins.module_utils.net import canonical_address
+from ansible_collections.lvs.cluster.plugins.module_utils.network import request
 
 
 def argument_spec():
@@ -124,46 +124,36 @@ def argument_spec():
     }
 
 
-def place_of(each):
-    subject = f"request {each['name']}"
+def prepared(each, timeout):
+    """(what the result calls the place, the request)."""
+    if each["command"] is not None:
+        return each["command"], partial(request.command, each["command"], timeout)
+    subject, port = f"request {each['name']}", each["port"]
     address = canonical_address(each["address"] or "", subject, "address")[1]
-    if not 1 <= (each["port"] or 0) <= 65535:
-        raise InvalidInput(subject, "port", each["port"], "is no port", "give one from 1 to 65535")
-    return address, each["port"], each["protocol"]
-
-
-def by_command(command, commands):
-    began = time.monotonic()
-    done = commands.run(shlex.split(command))
-    return request.Answer(done.complaint, time.monotonic() - began)
-
-
-def told(each, to, answer):
-    return {
-        "name": each["name"],
-        "to": to,
-        "ok": not answer.problem,
-        "problem": answer.problem,
-        "seconds": round(answer.seconds, 3),
-    }
+    if not 1 <= (port or 0) <= 65535:
+        raise InvalidInput(subject, "port", port, "is not a port", "give a number from 1 to 65535")
+    place = f"{each['protocol']} {address} port {port}"
+    return place, partial(request.connect, address, port, each["protocol"], timeout)
 
 
 def work(module):
-    params = module.params
-    commands = Commands(module.run_command)
-    plain = [each for each in params["requests"] if not each["command"]]
-    places = [place_of(each) for each in plain]
-    answers = request.connect_all(places, params["timeout"])
-    found = [
-        told(each, f"{protocol} {address} port {port}", answer)
-        for each, (address, port, protocol), answer in zip(plain, places, answers)
-    ]
-    found += [
-        told(each, each["command"], by_command(each["command"], commands))
-        for each in params["requests"]
-        if each["command"]
-    ]
-    return {"changed": False, "requests": found}
+    given = module.params["requests"]
+    ready = [prepared(each, module.params["timeout"]) for each in given]
+    answers = request.all_at_once([make for _to, make in ready])
+    return {
+        "changed": False,
+        "requests": [
+            {
+                "name": each["name"],
+                "to": to,
+                "ok": not answer.problem,
+                "answered": answer.answered,
+                "problem": answer.problem,
+                "seconds": round(answer.seconds, 3),
+            }
+            for each, (to, _make), answer in zip(given, ready, answers)
+        ],
+    }
 
 
 def main():

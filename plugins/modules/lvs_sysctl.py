@@ -13,25 +13,23 @@ description:
   - Sets what a Linux Virtual Server director or real server needs of the kernel, by profile, and any other settings by
     value. They are in force at once and at every boot.
   - A value that is found and will do just as well, being stricter, is kept.
-  - What an owner sets is exactly what its last task says. A setting that it sets no more gets back the value that was
-    found before, unless somebody else has set it since.
+  - The settings of an owner are exactly those of its last task. A setting that it no longer sets gets back its previous
+    value, unless another program has set it since.
   - "Profile V(director) with forwarding V(nat) and IPv4 sets C(net.ipv4.ip_forward=1), so that the answers of real
-    servers
-    pass; and C(send_redirects=0) for C(all), C(default) and the interfaces, because where clients and real servers
-    share
-    a segment a redirect would tell the real server a way around the director. With IPv6 it sets
+    servers pass; and C(send_redirects=0) for C(all), C(default) and the interfaces, because where clients and real
+    servers share a segment a redirect would tell the real server a way around the director. With IPv6 it sets
     C(net.ipv6.conf.all.forwarding=1), and before that C(accept_ra=2) on interfaces that have V(1), or the director
-    would
-    lose a default route that it learnt from a router's advertisements."
-  - Profile V(director) with V(dr) or V(tun) sets nothing. Such packets come in for an address of the director and go
-    out
-    as its own; nothing is forwarded.
+    would lose a default route that it learnt from a router's advertisements."
+  - Profile V(director) with V(dr) or V(tun) sets C(net.ipv4.vs.conn_reuse_mode=3), so that a client which uses a port
+    again is scheduled anew. The director sees no replies and so keeps a closed connection for two minutes. Such packets
+    come in for an address of the director and go out as its own; nothing is forwarded.
   - "Profile V(real_server) with V(dr) or V(tun) sets C(arp_ignore=1) and C(arp_announce=2), so that the machine keeps
     quiet about the virtual address. With V(tun) it sets C(rp_filter=2) on the O(decapsulating) interfaces, and with
     V(dr) on those of O(ingress), if it would otherwise count as V(1); C(all) is never lowered."
   - Profile V(real_server) with V(nat) sets nothing.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   profiles:
@@ -162,99 +160,24 @@ operations:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
-from ansible_collections.lvs.cluster.plugins.module_utils.commands import Commands
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
-    canonical_address,
-    canonical_forwarding,
-)
-from ansible_collections.lvs.cluster.plugins.module_utils.link import rtnl
-from ansible_collections.lvs.cluster.plugins.module_utils.sysctl import converge, profiles
-
-SUBJECT = "the settings"
+from ansible_collections.lvs.cluster.plugins.module_utils.sysctl.kind import OPTIONS, Settings
 
 
 def argument_spec():
     return {
-        "profiles": {
-            "type": "list",
-            "elements": "str",
-            "choices": list(profiles.PROFILES),
-            "default": [],
-        },
-        "forwarding": {
-            "type": "list",
-            "elements": "str",
-            "choices": options.REAL_SERVER_ATTRIBUTES_SPEC["forwarding"]["choices"],
-            "default": [],
-        },
-        "families": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["ipv4", "ipv6"],
-            "default": ["ipv4"],
-        },
-        "interfaces": {"type": "list", "elements": "str", "default": []},
-        "decapsulating": {"type": "list", "elements": "str", "default": ["tunl0"]},
-        "ingress": {"type": "list", "elements": "str", "default": []},
-        "values": {"type": "dict", "default": {}},
+        **OPTIONS,
         "exclusive": {"type": "bool", "default": True},
         **_runtime.STATE_OPTION,
         **_runtime.OWNER_OPTION,
     }
 
 
-def ingress(params, host):
-    """The names of the interfaces; without asking for them where none filters by reverse path."""
-    if not params["ingress"] or not any(value != "0" for value in host.rp_filter.values()):
-        return []
-    wanted = {canonical_address(each, SUBJECT, "ingress")[1] for each in params["ingress"]}
-    with rtnl.connect() as kernel:
-        return [each.interface for each in kernel.standing() if each.address in wanted]
-
-
-def wishes(params):
-    if params["state"] == "absent":
-        return []
-    host = converge.host()
-    of_profiles = profiles.of_profiles(
-        params["profiles"],
-        [canonical_forwarding(word) for word in params["forwarding"]],
-        params["families"],
-        params["interfaces"],
-        params["decapsulating"],
-        host,
-        ingress(params, host),
-    )
-    explicit = profiles.explicit(params["values"])
-    # Of wishes for one setting, the last counts.
-    return list({wish.name: wish for wish in [*of_profiles, *explicit]}.values())
-
-
 def work(module):
     params = module.params
+    absent = params["state"] == "absent"
     store = _runtime.enter(module)
-    outcome = converge.converge(
-        lambda: wishes(params),
-        store,
-        params["owner"],
-        Commands(module.run_command),
-        module.check_mode,
-        params["exclusive"] or params["state"] == "absent",
-    )
-    for warning in outcome.warnings:
-        module.warn(warning)
-    writes = outcome.plan.writes
-    return _runtime.result(
-        [
-            {"verb": "set", "name": write.name, "before": write.before, "after": write.after}
-            for write in writes
-        ],
-        [outcome.plan.diff] if writes else [],
-        outcome.written,
-        settings=dict(outcome.plan.values),
-        surplus=[wish.name for wish in outcome.plan.surplus],
-    )
+    settings = Settings.of(None if absent else params, params["owner"], _runtime.commands(module))
+    return _runtime.one_kind(module, settings, store, prune=absent or params["exclusive"])
 
 
 def main():

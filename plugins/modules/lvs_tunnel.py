@@ -15,15 +15,18 @@ description:
   - The module of the kernel is loaded, and the device is made, where it is not there, and brought up. Of GUE, the UDP
     port is opened; what comes out of it goes through the device for what it holds, V(ipip) for IPv4 and V(sit) for
     IPv6, which is needed besides.
+  - Strict filtering by reverse path (C(rp_filter)) would drop what such a device unwraps, so a device with a name of
+    its own gets the loose kind. For those of the kernel's modules, see M(lvs.cluster.lvs_sysctl).
   - A device unwraps what anybody sends. M(lvs.cluster.iptables_decap) lets the directors in only.
   - What this module makes is in the manifest of O(owner). What it finds there already is left as it is, and never
     removed.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 requirements:
-  - pyroute2 (python3-pyroute2 of the distribution) on the host
-  - iproute2 on the host, for the script at boot
+  - iproute2 on the host
+  - pyroute2 (python3-pyroute2 of the distribution) on the host, where something is to be changed
 options:
   tunnels:
     description: The tunnels. Needed with O(state=present), unless O(exclusive=true).
@@ -121,28 +124,19 @@ operations:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, boot
-from ansible_collections.lvs.cluster.plugins.module_utils.commands import Commands
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
-from ansible_collections.lvs.cluster.plugins.module_utils.link import tunnel, tunnels
-
-TITLE = "receiving ends of tunnels"
+from ansible_collections.lvs.cluster.plugins.module_utils.network import tunnel
+from ansible_collections.lvs.cluster.plugins.module_utils.network.iproute import IpRoute
+from ansible_collections.lvs.cluster.plugins.module_utils.network.kinds import (
+    TUNNEL_OPTIONS,
+    Tunnels,
+)
 
 
 def argument_spec():
     return {
-        "tunnels": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "type": {"type": "str", "choices": list(tunnel.CHOICES), "required": True},
-                "device": {"type": "str"},
-                "local": {"type": "str"},
-                "port": {"type": "int"},
-                "family": {"type": "str", "choices": ["ipv4", "ipv6"]},
-            },
-        },
+        **TUNNEL_OPTIONS,
         "exclusive": {"type": "bool", "default": False},
         "at_boot": {"type": "bool", "default": True},
         **_runtime.OWNER_OPTION,
@@ -150,40 +144,17 @@ def argument_spec():
     }
 
 
-def wish_of(params):
+def work(module):
+    params = module.params
     absent = params["state"] == "absent"
     if not (absent or params["exclusive"] or params["tunnels"]):
         raise InvalidInput(
             tunnel.SUBJECT, "tunnels", [], "holds none", "give some, or set exclusive to true"
         )
-    wanted = tuple(tunnel.tunnel(each) for each in params["tunnels"])
-    return tunnel.Wish(wanted, params["exclusive"], absent)
-
-
-def work(module):
-    params = module.params
-    wish = wish_of(params)
-    store = _runtime.enter(module)
-
-    def files(todo):
-        body = tunnel.script_body(todo.claims) if params["at_boot"] else None
-        return _runtime.boot_changes(module, boot.TUNNELS, TITLE, body)
-
-    if not store.load().claims.get(tunnel.KIND) and (wish.absent or not wish.tunnels):
-        # So that a host that never had one needs no library either.
-        todo = tunnel.TunnelPlan()
-        written = _runtime.keep_at_boot(module, boot.TUNNELS, TITLE, None)
-    else:
-        outcome = tunnels.converge(
-            wish, files, store, Commands(module.run_command), module.check_mode
-        )
-        todo, written = outcome.plan, outcome.written
-    return _runtime.result(
-        [{"verb": verb, "object": words} for verb, words in todo.operations],
-        [todo.diff] if todo else [],
-        written,
-        surplus=list(todo.surplus),
-    )
+    request = tunnel.Request(tuple(map(tunnel.tunnel, params["tunnels"])), absent=absent)
+    store, commands = _runtime.enter(module), _runtime.commands(module)
+    kind = Tunnels(request, params["owner"], IpRoute(commands), commands, params["at_boot"])
+    return _runtime.one_kind(module, kind, store, prune=absent or params["exclusive"])
 
 
 def main():

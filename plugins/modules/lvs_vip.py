@@ -20,10 +20,11 @@ description:
     never removed.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
+  - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 requirements:
-  - pyroute2 (python3-pyroute2 of the distribution) on the host
-  - iproute2 on the host, for the script at boot
+  - iproute2 on the host
+  - pyroute2 (python3-pyroute2 of the distribution) on the host, where something is to be changed
 options:
   addresses:
     description:
@@ -61,6 +62,19 @@ options:
       - At boot it is not, because neighbours know this host's hardware address still.
     type: bool
     default: false
+  probe:
+    description:
+      - Whether the segment is asked, by ARP or neighbour solicitation, before an address is added. Where another
+        machine has it, the task fails and changes nothing.
+    type: bool
+    default: false
+  release:
+    description:
+      - Addresses that another program takes over. They are left where they are, and are no longer of O(owner), nor
+        restored at boot.
+    type: list
+    elements: str
+    default: []
   exclusive:
     description: Whether all other addresses that O(owner) has made are removed.
     type: bool
@@ -80,9 +94,9 @@ options:
     choices: [present, absent]
     default: present
 notes:
-  - C(systemd-networkd) removes addresses that it does not know from the interfaces that it manages, when it starts
-    anew. With O(at_boot=true) they are back a few seconds later, because C(lvs.cluster.service) is started anew along
-    with it, if it is at work, as the roles and every boot see to. It leaves V(lo) alone.
+  - Network managers such as C(systemd-networkd) remove addresses that they do not know from the interfaces that they
+    manage. With O(at_boot=true) these are restored within seconds, by C(lvs.cluster.service) and
+    C(lvs.cluster-watch.service). C(systemd-networkd) leaves V(lo) alone.
 seealso:
   - module: lvs.cluster.lvs_sysctl
 author:
@@ -90,22 +104,22 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Take packets for the virtual addresses, and tell nobody
+- name: Accept packets for the virtual addresses without announcing them
   lvs.cluster.lvs_vip:
     addresses: [170.210.122.104, "2001:db8:170::104"]
 
-- name: Have the virtual address on the director
+- name: Add the virtual address to the director
   lvs.cluster.lvs_vip:
     addresses: [170.210.122.104]
     interface: eth1
     announce: true
 
-- name: Have just this one, and no other any more
+- name: Keep only this one
   lvs.cluster.lvs_vip:
     addresses: [170.210.122.105]
     exclusive: true
 
-- name: Take away all that were added
+- name: Remove all that were added
   lvs.cluster.lvs_vip:
     state: absent
 """
@@ -145,21 +159,20 @@ operations:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, boot
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
-from ansible_collections.lvs.cluster.plugins.module_utils.link import address, addresses
-
-TITLE = "virtual addresses"
+from ansible_collections.lvs.cluster.plugins.module_utils.network import address
+from ansible_collections.lvs.cluster.plugins.module_utils.network.iproute import IpRoute
+from ansible_collections.lvs.cluster.plugins.module_utils.network.kinds import (
+    ADDRESS_OPTIONS,
+    Addresses,
+    request_of,
+)
 
 
 def argument_spec():
     return {
-        "addresses": {"type": "list", "elements": "str", "default": []},
-        "interface": {"type": "str", "default": address.LOOPBACK},
-        "scope": {"type": "str", "choices": list(address.SCOPES)},
-        "nodad": {"type": "bool", "default": True},
-        "passive": {"type": "bool", "default": True},
-        "announce": {"type": "bool", "default": False},
+        **ADDRESS_OPTIONS,
         "exclusive": {"type": "bool", "default": False},
         "at_boot": {"type": "bool", "default": True},
         **_runtime.OWNER_OPTION,
@@ -167,53 +180,18 @@ def argument_spec():
     }
 
 
-def wish_of(params):
+def work(module):
+    params = module.params
     absent = params["state"] == "absent"
-    if not (absent or params["exclusive"] or params["addresses"]):
+    if not (absent or params["exclusive"] or params["addresses"] or params["release"]):
         raise InvalidInput(
             address.SUBJECT, "addresses", [], "holds none", "give some, or set exclusive to true"
         )
-    return address.Wish(
-        tuple(params["addresses"]),
-        params["interface"],
-        params["scope"] or "",
-        params["passive"],
-        params["nodad"],
-        params["exclusive"],
-        absent,
+    store, commands = _runtime.enter(module), _runtime.commands(module)
+    kind = Addresses(
+        request_of(params), params["owner"], IpRoute(commands), commands, params["at_boot"]
     )
-
-
-def work(module):
-    params = module.params
-    wish = wish_of(params)
-    store = _runtime.enter(module)
-
-    def files(claims):
-        body = address.script_body(claims) if params["at_boot"] else None
-        return _runtime.boot_changes(module, boot.ADDRESSES, TITLE, body)
-
-    if not store.load().claims.get(address.KIND) and (wish.absent or not wish.addresses):
-        # So that a host that never had one needs no library either.
-        todo = address.AddressPlan()
-        written = _runtime.keep_at_boot(module, boot.ADDRESSES, TITLE, None)
-    else:
-        outcome = addresses.converge(
-            wish,
-            lambda todo: files(todo.claims),
-            store,
-            params["announce"],
-            module.check_mode,
-        )
-        todo, written = outcome.plan, outcome.written
-    return _runtime.result(
-        [{"verb": verb, "object": str(each)} for verb, each in todo.operations],
-        [todo.diff] if todo else [],
-        written,
-        addresses=[str(each) for each in todo.wanted],
-        found=[str(each) for each in todo.found],
-        surplus=[str(each) for each in todo.surplus],
-    )
+    return _runtime.one_kind(module, kind, store, prune=absent or params["exclusive"])
 
 
 def main():

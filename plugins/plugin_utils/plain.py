@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """The same data, of Python's own types, whatever Ansible has wrapped it in."""
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}

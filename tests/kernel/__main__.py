@@ -5,8 +5,9 @@
 """Run the tests of this folder inside a machine of the lab, against its real IPVS.
 
 ``python -m tests.kernel [pytest's words]``. The modules are called in process there, because starting
-them one by one would cost most of the time. LVS_JUNIT names the file for the results (JUnit XML),
-LVS_LAB_RELEASE the Debian release whose kernel it shall be, LVS_LAB_KEEP=1 leaves the machine running.
+them one by one would cost most of the time. LVS_JUNIT names the file for the results (JUnit XML), and
+LVS_LAB_RELEASE the Debian release whose kernel to use. LVS_LAB_KEEP=1 leaves the machine running.
+LVS_KERNEL_PART=1/2 runs the first half of the test files, in a machine of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from lab import Lab
 from lab.progress import Progress
 
 # Another name lets two runs share one cache.
-NAME = os.environ.get("LVS_KERNEL_LAB", "test-kernel")
+PART = os.environ.get("LVS_KERNEL_PART", "")
+NAME = os.environ.get("LVS_KERNEL_LAB", "test-kernel" + (f"-{PART[0]}" if PART else ""))
 NODE = "kernel"
 TARGET = "/opt/lvs"
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,12 +84,28 @@ def add(archive: tarfile.TarFile, source: Path, target: str) -> None:
     archive.add(source, target, filter=sources_only)
 
 
+def chosen(part: str) -> list[str]:
+    """The files of a part, such as ``1/2``; with no part, the whole folder.
+
+    A file goes to the part that is smallest so far, the largest files first.
+    """
+    if not part:
+        return [""]
+    number, count = map(int, part.split("/"))
+    folder = ROOT / "tests" / "kernel"
+    sizes = {path.name: path.stat().st_size for path in folder.glob("test_*.py")}
+    parts: list[list[str]] = [[] for _each in range(count)]
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        min(parts, key=lambda names: sum(sizes[each] for each in names)).append(name)
+    return sorted(parts[number - 1])
+
+
 def run_tests(lab: Lab, words: list[str]) -> int:
     command = [
         *("env", f"PYTHONPATH={TARGET}", "python3", "-m", "pytest", "-p", "no:cacheprovider"),
         *("-ra", "--strict-markers", "--rootdir", TARGET, "--junitxml=/tmp/junit.xml"),
         *(words or ["-v"]),
-        f"{TARGET}/tests/kernel",
+        *(f"{TARGET}/tests/kernel/{name}" for name in chosen(PART)),
     ]
     ssh = lab.ssh_command(NODE)
     return subprocess.run([*ssh, shlex.join(command)], check=False).returncode

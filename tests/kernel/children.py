@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import re
 import signal
+import subprocess
+import time
 
-from ansible_collections.lvs.cluster.plugins.module_utils import netns
+from ansible_collections.lvs.cluster.plugins.module_utils.host import boot, netns
 from tests.kernel.harness import ModuleFailed
 
 
@@ -57,3 +61,27 @@ class Child:
 def apart(work, namespace=None):
     """Do it in a child; what it returns, or raises."""
     return Child(work, namespace).answer()
+
+
+@contextlib.contextmanager
+def events(*inside):
+    """What the watcher would answer meanwhile: lines of its monitors.
+
+    :param inside: words before the commands, such as those that enter a namespace.
+    """
+    network = [*inside, "ip", "-oneline", "monitor", "link", "address", "route", "rule"]
+    firewall = [*inside, "nft", "monitor", "destroy"]
+    found = []
+    with _lines(network, boot.NETWORK_EVENTS, found), _lines(firewall, boot.FIREWALL_EVENTS, found):
+        # They say nothing when they begin to listen.
+        time.sleep(0.5)
+        yield found
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def _lines(command, pattern, found):
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield
+        process.terminate()
+        found += [line for line in process.stdout if re.search(pattern, line)]

@@ -9,8 +9,16 @@ import shutil
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import boot
 from tests.kernel.harness import STATE, our_files, sh
 from tests.kernel.network import Network
+
+
+@pytest.fixture(autouse=True)
+def _no_boot_service(request, monkeypatch):
+    """The boot service and its watcher stay off, or they would restore what a test takes away by hand."""
+    if not request.node.get_closest_marker("boot_service"):
+        monkeypatch.setattr(boot, "activate", lambda *_arguments: None)
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +35,8 @@ def network():
     """A client and two real servers around this machine, each in a namespace of its own."""
     with Network() as built:
         yield built
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "boot_service: lets systemd start the boot service")
+    config.addinivalue_line("markers", "long: takes minutes, so it is part of a full run only")

@@ -73,7 +73,7 @@ def four_steps(module_name, look=None, **params):
     after = look(), our_files()
     again = run_module(module_name, **params)
     assert not again["changed"]
-    assert again["operations"] == []
+    assert not again["operations"]
     shown = again["diff"] if isinstance(again["diff"], list) else [again["diff"]]
     assert not any(part["before"] or part["after"] for part in shown)
     assert (look(), our_files()) == after
@@ -95,12 +95,10 @@ def without_scheduler(name):
 def our_files():
     """Every file that bears our name, and what is in it: path to content, or to a link's target."""
     found = {}
-    for folder in ("/etc", "/var/lib/lvs.cluster"):
-        for path in pathlib.Path(folder).rglob("*"):
-            if "lvs.cluster" in str(path) and (path.is_symlink() or path.is_file()):
-                found[str(path)] = (
-                    f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
-                )
+    words = ["-path", "*lvs.cluster*", "(", "-type", "f", "-o", "-type", "l", ")"]
+    for text in sh("find", "/etc", STATE, *words, check=False).splitlines():
+        path = pathlib.Path(text)
+        found[text] = f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
     return found
 
 

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from tests.kernel.harness import VIP, four_steps, our_files, run_module, saved, sh
-from tests.kernel.test_table import realistic_service
+from tests.kernel.test_ipvs_table import realistic_service
 
 RUNNER = "/etc/lvs.cluster/restore"
 SCRIPT = pathlib.Path("/etc/lvs.cluster/boot.d/40-table-default")
@@ -91,9 +91,9 @@ def test_what_the_kernel_refuses_is_told():
     ]
 
 
-def test_an_unprepared_real_server_is_held_back():
+def test_an_unprepared_real_server_is_not_added():
     done = four_steps("ipvs_table", services=SERVICES, unprepared=["10.97.0.2"], at_boot=True)
-    assert [held["real_server"] for held in done["held_back"]] == [
+    assert [each["real_server"] for each in done["not_added"]] == [
         {"address": "10.97.0.2", "port": 80}
     ]
     assert "10.97.0.2" not in SCRIPT.read_text() + "".join(saved())

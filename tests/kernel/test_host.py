@@ -15,6 +15,7 @@ import sys
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host.store import Store
 from tests.kernel.harness import (
     STATE,
     VIP,
@@ -80,7 +81,7 @@ def test_a_kernel_without_ipvs_is_explained():
 def test_who_may_not_is_told_how(elsewhere):
     script = (
         "import json, os, sys; from tests.kernel.harness import run_module, ModuleFailed\n"
-        "from ansible_collections.lvs.cluster.plugins.module_utils import store\n"
+        "from ansible_collections.lvs.cluster.plugins.module_utils.host import store\n"
         "defaults = store.Store.__init__.__kwdefaults__; os.setuid(65534)\n"
         f"defaults.update({elsewhere})\n"
         f"try: run_module('ipvs_service', address='{VIP}', port=80)\n"
@@ -120,7 +121,6 @@ def test_two_runs_at_once_end_in_order():
 
 
 def test_a_run_waits_for_another_and_then_says_so(monkeypatch):
-    from ansible_collections.lvs.cluster.plugins.module_utils.store import Store  # noqa: PLC0415
 
     monkeypatch.setitem(Store.__init__.__kwdefaults__, "lock_seconds", 0.2)
     with LOCK.open("w") as held:

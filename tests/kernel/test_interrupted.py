@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils import store
+from ansible_collections.lvs.cluster.plugins.module_utils.host import store
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import netlink
 from tests.kernel.children import Child
 from tests.kernel.harness import VIP, ModuleFailed, claims, run_module, saved, sh
@@ -32,7 +32,8 @@ WEB = {
         {"address": "10.97.0.2", "port": 8080},
     ],
 }
-OPERATIONS = 50
+# What is added and edited; what gets the weight 0 before it is removed; all of it.
+GROWING, DRAINING, OPERATIONS = 35, 10, 50
 
 
 def services(first, last, weight, servers):
@@ -113,6 +114,14 @@ def killed_at(moment, wanted):
     return Child(work)
 
 
+def left_after(what, number):
+    """How many operations a run killed at this moment leaves to the next."""
+    if what == "saving":
+        return (OPERATIONS, 0)[number]
+    drained = min(max(number - GROWING, 0), DRAINING)
+    return OPERATIONS - (number - drained)
+
+
 def table(wanted):
     return run_module("ipvs_table", services=wanted)
 
@@ -136,8 +145,8 @@ def test_killed_anywhere_the_next_run_completes_it(network, somebody):
     began = saved()
     assert len(run_module("ipvs_table", check=True, services=AFTER)["operations"]) == OPERATIONS
     counted = killed_at(None, AFTER).answer()
-    assert counted == {"operation": OPERATIONS, "saving": 2}
-    moments = [("operation", number) for number in range(OPERATIONS)] + [
+    assert counted == {"operation": OPERATIONS + DRAINING, "saving": 2}
+    moments = [("operation", number) for number in range(OPERATIONS + DRAINING)] + [
         ("saving", 0),
         ("saving", 1),
     ]
@@ -148,10 +157,7 @@ def test_killed_anywhere_the_next_run_completes_it(network, somebody):
             assert killed_at(moment, AFTER).was_killed(), moment
             done = table(AFTER)
             assert saved() == expected, moment
-            left = (
-                OPERATIONS - moment[1] if moment[0] == "operation" else (OPERATIONS, 0)[moment[1]]
-            )
-            assert len(done["operations"]) == left, moment
+            assert len(done["operations"]) == left_after(*moment), moment
             assert not table(AFTER)["changed"]
 
 

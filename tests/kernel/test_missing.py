@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils import boot, commands
+from ansible_collections.lvs.cluster.plugins.module_utils.host import boot, commands
 from tests.kernel.harness import VIP, ModuleFailed, our_files, run_module, saved
 
 CASES = {

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from dataclasses import replace
 
+from ansible_collections.lvs.cluster.plugins.module_utils.errors import Unavailable
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kind import Kernel
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import Service
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import (
     ADD,
     DELETE,
     ServiceOperation,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.timeouts import Timeouts
 
 
 def carry_out(table, operation):
@@ -46,18 +50,31 @@ class FakeKernel:
     """Stands in for netlink.Client, and counts.
 
     :param refuse: operation -> errno, for what the kernel shall refuse.
+    :ivar missing: whether IPVS can't be loaded.
+    :ivar seconds: the timeouts.
+    :ivar running: the sync daemons, by role.
     :param meddle: called with the table before each reading, as another program would change it.
     """
 
     def __init__(self, *services, loaded=True, refuse=None, meddle=None):
         self.services = {service.key: service for service in services}
         self.loaded = loaded
+        self.missing = False
         self.refuse = refuse or (lambda operation: 0)
         self.meddle = meddle or (lambda services: None)
         self.executed = []
+        self.seconds = Timeouts()
+        self.running = {}
+
+    @property
+    def kernel(self):
+        """As the kinds take it."""
+        return Kernel(self.connect, self.is_loaded)
 
     @contextlib.contextmanager
     def connect(self):
+        if self.missing:
+            raise Unavailable("IPVS is not in this kernel; install it.")
         self.loaded = True
         yield self
 
@@ -71,6 +88,28 @@ class FakeKernel:
     def table(self):
         self.meddle(self.services)
         return dict(self.services)
+
+    def timeouts(self):
+        return self.seconds
+
+    def set_timeouts(self, timeouts):
+        self.executed.append(("set", timeouts))
+        self.seconds = timeouts
+
+    def daemons(self):
+        return dict(self.running)
+
+    def start_daemon(self, daemon):
+        number = self.refuse(daemon)
+        if number:
+            raise OSError(number, "refused")
+        self.executed.append(("start", daemon))
+        # The kernel replaces a length of 0 by one that fits the interface.
+        self.running[daemon.role] = replace(daemon, maxlen=daemon.maxlen or 1472)
+
+    def stop_daemon(self, daemon):
+        self.executed.append(("stop", daemon))
+        del self.running[daemon.role]
 
     def execute(self, operations):
         failures = []

@@ -11,12 +11,10 @@ import socket
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
-    FORWARDING_METHODS,
     FULL_NETMASK,
     MAX_FWMARK,
     MAX_PERSISTENCE_TIMEOUT,
     MAX_WEIGHT,
-    PROTOCOLS,
     SCHEDULER_FLAGS,
     SCHEDULERS,
     TUNNEL_CHECKSUMS,
@@ -26,6 +24,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     Service,
     ServiceAttributes,
     ServiceKey,
+)
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.words import (
+    FORWARDING_METHODS,
+    PROTOCOLS,
 )
 
 families = st.sampled_from(["ipv4", "ipv6"])

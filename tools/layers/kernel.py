@@ -8,34 +8,50 @@ import tempfile
 from pathlib import Path
 
 from tools.process import Begun, begin
-from tools.results import Counts, of_run, read_junit
+from tools.results import Counts, of_run, read_junit, total
+
+# Each part of the tests keeps one processor busy. More machines at once would make the slow ones late.
+PARTS = 2
 
 
 class Tests:
-    """The tests on one kernel, begun. They take long and keep one processor busy, so that they begin early, beside
-    other layers; what they print is shown when it is their turn."""
+    """The tests on one kernel, begun, each part of them in a machine of its own.
+
+    They take long, so that they begin early, beside other layers; what they print is shown when it is their turn.
+    """
 
     def __init__(self, release: str | None = None) -> None:
-        """:param release: the Debian release whose kernel it is; the usual one where none is given."""
+        """:param release: the Debian release whose kernel it is; where none is given, the usual one, and without the
+        tests that take long.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="lvs.cluster.")
-        self._junit = Path(self._folder.name) / "kernel.xml"
-        of_release = {"LVS_LAB_RELEASE": release} if release else {}
-        self._begun: Begun = begin(
-            [sys.executable, "-m", "tests.kernel"],
-            Path(self._folder.name) / "output",
-            environ={"LVS_JUNIT": self._junit, **of_release},
-        )
+        self._begun: list[tuple[Begun, Path]] = []
+        for number in range(1, PARTS + 1):
+            junit = Path(self._folder.name) / f"kernel-{number}.xml"
+            environ: dict[str, str | Path] = {
+                "LVS_JUNIT": junit,
+                "LVS_KERNEL_PART": f"{number}/{PARTS}",
+            }
+            if release:
+                environ["LVS_LAB_RELEASE"] = release
+            begun = begin(
+                [sys.executable, "-m", "tests.kernel", *(() if release else ("-m", "not long"))],
+                Path(self._folder.name) / f"output-{number}",
+                environ=environ,
+            )
+            self._begun.append((begun, junit))
 
     def counts(self) -> Counts:
         """Show what is printed until they end, and count."""
         try:
-            return of_run(self._begun.show(), read_junit(self._junit))
+            return total(of_run(begun.show(), read_junit(junit)) for begun, junit in self._begun)
         finally:
             self.end()
 
     def end(self) -> None:
         """End them, wherever they are."""
-        self._begun.end()
+        for begun, _junit in self._begun:
+            begun.end()
         self._folder.cleanup()
 
 

@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from tools.checkout import collection_copy, files_with, root_of, shell_files
+from tools.checkout import collection_copy, files, files_with, root_of, shell_files
+from tools.env import ROOT
 from tools.process import run as run_command
 from tools.process import say
 from tools.results import FAILED, PASSED, Counts, outcome, total
@@ -27,6 +28,21 @@ def simple(*words: str) -> Callable[[Path], Counts]:
 def yamllint(_copy: Path) -> Counts:
     names = files_with(".yml", ".yaml")
     return outcome(run_command(["yamllint", "--strict", "--format", "parsable", *names]))
+
+
+def merged(_copy: Path) -> Counts:
+    """No file holds a conflict of a merge: in prose no other check would see it."""
+    paths = [ROOT / name for name in files()]
+    texts = {path: path.read_text("utf-8", "replace") for path in paths if path.is_file()}
+    wrong = [str(path.relative_to(ROOT)) for path, text in texts.items() if holds_conflict(text)]
+    if wrong:
+        say(f"a merge has left its conflicts in {', '.join(wrong)}")
+    return FAILED if wrong else PASSED
+
+
+def holds_conflict(text: str) -> bool:
+    """Whether git has marked the sides of a conflict in a text."""
+    return any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in text.splitlines())
 
 
 def shellcheck(_copy: Path) -> Counts:
@@ -126,6 +142,7 @@ def _environment(copy: Path) -> dict[str, Path | None]:
 CHECKS: tuple[Callable[[Path], Counts], ...] = (
     simple("ruff", "check", "."),
     simple("ruff", "format", "--check", "."),
+    merged,
     yamllint,
     shellcheck,
     ansible_lint,

@@ -11,6 +11,7 @@ from tools.results import Counts, outcome, total
 # Each part is one run, as the name that its modules are imported by.
 PARTS = (
     ("-p", "ansible_collections.lvs.cluster.plugins.module_utils"),
+    ("-p", "ansible_collections.lvs.cluster.plugins.plugin_utils"),
     ("-p", "lab"),
     ("-p", "tools"),
 )

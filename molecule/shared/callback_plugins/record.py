@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Record what every run of a playbook changes, so that tests can compare check mode with reality.
+"""Record what every run of a playbook changes and costs, so that tests can compare it with what is claimed.
 
 One JSON file a run, in the folder that LVS_RECORDS names, numbered in order; runs on this machine
 itself (which boot the lab) are left out.
@@ -10,19 +10,61 @@ itself (which boot the lab) are left out.
 
 from __future__ import annotations
 
+import collections
+import functools
 import json
 import os
 import pathlib
+import tempfile
 
 from ansible import context
+from ansible.plugins.action import ActionBase
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
 name: record
 type: aggregate
-short_description: Record the changes and diffs of a run as JSON
+short_description: Record the changes, diffs, task headers and module runs of a run as JSON
 description: One file a run in the folder that the environment variable LVS_RECORDS names.
 """
+
+COLLECTION = "lvs.cluster."
+THIS_MACHINE = "localhost"
+
+
+class ModuleRuns:
+    """The runs of the collection's modules on hosts, counted where an action has a module run.
+
+    A task is not a module run: one may run no module, or several, or the same once for each item of a loop. Tasks run
+    in processes of their own, so that what they count meets in a file.
+    """
+
+    def __init__(self):
+        # Closed, and so removed, when the run ends.
+        self._file = tempfile.NamedTemporaryFile("r", prefix="lvs.cluster.")  # noqa: SIM115
+        execute, path = ActionBase._execute_module, self._file.name
+
+        @functools.wraps(execute)
+        def counted(action, module_name=None, *args, **kwargs):
+            name = module_name or action._task.action
+            if name.startswith(COLLECTION):
+                variables = kwargs.get("task_vars") or {}
+                host = action._task.delegate_to or variables.get("inventory_hostname", "")
+                with open(path, "a") as file:
+                    file.write(f"{host} {name}\n")
+            return execute(action, module_name, *args, **kwargs)
+
+        ActionBase._execute_module = counted
+
+    def by_host(self):
+        """Of each host its modules, with how often they have run."""
+        found = {}
+        self._file.seek(0)
+        for line in self._file:
+            host, module = line.split()
+            found.setdefault(host, collections.Counter())[module] += 1
+        found.pop(THIS_MACHINE, None)
+        return found
 
 
 class CallbackModule(CallbackBase):
@@ -35,9 +77,21 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self._playbook = ""
         self._results = []
+        self._headers = []
+        self._module_runs = ModuleRuns()
 
     def v2_playbook_on_start(self, playbook):
         self._playbook = pathlib.Path(playbook._file_name).name
+
+    # Ansible's default output prints one header for each of these.
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self._headers.append(task.get_name())
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._headers.append(task.get_name())
+
+    def v2_playbook_on_cleanup_task_start(self, task):
+        self._headers.append(task.get_name())
 
     def v2_runner_on_ok(self, result):
         found = result._result
@@ -52,8 +106,8 @@ class CallbackModule(CallbackBase):
                 }
             )
 
-    def v2_playbook_on_stats(self, stats):  # noqa: ARG002  (the name is part of the interface)
-        results = [found for found in self._results if found["host"] != "localhost"]
+    def v2_playbook_on_stats(self, stats):
+        results = [found for found in self._results if found["host"] != THIS_MACHINE]
         folder = os.environ.get("LVS_RECORDS")
         if not results or not folder:
             return
@@ -62,6 +116,8 @@ class CallbackModule(CallbackBase):
         record = {
             "playbook": self._playbook,
             "check": bool(context.CLIARGS.get("check")),
+            "headers": self._headers,
+            "module_runs": self._module_runs.by_host(),
             "results": results,
         }
         number = len(list(target.iterdir())) + 1

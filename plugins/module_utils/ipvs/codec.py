@@ -17,11 +17,10 @@ import struct
 import sys
 from collections.abc import Mapping
 
+from ..net import IPV4, IPV6
 from .daemon import Daemon
 from .model import (
     FULL_NETMASK,
-    IPV4,
-    IPV6,
     RealServerAttributes,
     RealServerKey,
     ServiceAttributes,

@@ -4,27 +4,37 @@
 
 """The sync daemons, which tell other directors of this one's connections: what one is, and its changes. Pure.
 
-Each network namespace can have two: a master, which sends, and a backup, which receives. A daemon can't be
-edited: a change stops it and starts it anew (``start_sync_thread`` in ``ip_vs_sync.c``).
+Each network namespace can have two: a master, which sends, and a backup, which receives. The kernel can't edit a
+daemon: a change stops and restarts it (``start_sync_thread`` in ``ip_vs_sync.c``).
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import InvalidInput
 
+KIND = "ipvs_sync_daemon"
 ROLES = ("master", "backup")
 DEFAULT_GROUP, DEFAULT_PORT = "224.0.0.81", 8848
+OPTIONS: Mapping[str, Any] = {
+    "interface": {"type": "str"},
+    "syncid": {"type": "int"},
+    "maxlen": {"type": "int"},
+    "group": {"type": "str"},
+    "port": {"type": "int"},
+    "ttl": {"type": "int"},
+}
 # IFNAMSIZ, less the zero at its end.
 _MAX_NAME = 15
 
 
 @dataclass(frozen=True)
 class Daemon:
-    """One daemon. A maximal length of 0 stands for the interface's MTU, less headers.
+    """One daemon. A maximal length of 0 means the MTU of the interface, less headers.
 
     :ivar group: the multicast group, IPv4 or IPv6.
     """
@@ -47,20 +57,21 @@ class Daemon:
         return f"{text} --mcast-group {self.group} --mcast-port {self.port} --mcast-ttl {self.ttl}"
 
 
-def wanted(current: Daemon | None, role: str, options: dict[str, Any]) -> Daemon:
+def wanted(current: Daemon | None, role: str, options: Mapping[str, Any]) -> Daemon:
     """The daemon that is asked for; what is left out stays as it is, or has its default.
 
-    :raises InvalidInput: one that can't be.
+    :param options: those of OPTIONS.
+    :raises InvalidInput: it can't be.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: options[name] for name in OPTIONS if options.get(name) is not None}
     subject = f"the sync daemon {role}"
     if current is None and "interface" not in given:
         raise InvalidInput(
             subject,
             "interface",
             None,
-            "is missing, and no such daemon runs",
-            "name the interface on which the directors hear each other",
+            "is missing, and no such daemon is running",
+            "name the interface that connects the directors",
         )
     daemon = replace(current, **given) if current else Daemon(role, **given)
     _check(subject, daemon)
@@ -79,7 +90,7 @@ def _check(subject: str, daemon: Daemon) -> None:
         value = getattr(daemon, name)
         if not least <= value <= most:
             raise InvalidInput(
-                subject, name, value, "is out of range", f"give a number from {least} to {most}"
+                subject, name, value, "is out of range", f"use a number from {least} to {most}"
             )
     name = daemon.interface
     if not 1 <= len(name) <= _MAX_NAME or "/" in name or any(sign.isspace() for sign in name):
@@ -87,7 +98,7 @@ def _check(subject: str, daemon: Daemon) -> None:
             subject,
             "interface",
             name,
-            "is no interface's name",
+            "is not the name of an interface",
             "name one that 'ip link' shows",
         )
     try:
@@ -99,13 +110,13 @@ def _check(subject: str, daemon: Daemon) -> None:
             subject,
             "group",
             daemon.group,
-            "is no multicast address",
-            f"give such as {DEFAULT_GROUP} or ff05::81",
+            "is not a multicast address",
+            f"use for example {DEFAULT_GROUP} or ff05::81",
         )
 
 
 def same(current: Daemon | None, target: Daemon | None) -> bool:
-    """Whether nothing is to be done."""
+    """Whether nothing needs to be done."""
     if current is None or target is None:
         return current is target
     if target.maxlen == 0:
@@ -118,10 +129,10 @@ def data(daemon: Daemon) -> dict[str, Any]:
     return asdict(daemon)
 
 
-def script_body(daemon: Daemon, maxlen: int | None) -> str:
-    """The command that starts it at boot, unless it runs.
+def script_body(daemon: Daemon) -> str:
+    """The command that starts it at boot, unless it is running.
 
-    :param maxlen: what was asked for; None where the kernel shall choose again.
+    :param daemon: with the maximal length that was asked for, or 0.
     """
-    start = f"ipvsadm {replace(daemon, maxlen=maxlen or 0)}"
+    start = f"ipvsadm {daemon}"
     return f"ipvsadm --list --daemon | grep -q '^{daemon.role} sync daemon' || {start}\n"

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an IPVS table is: services, real servers, and which of them can be.
+"""What an IPVS table is: services, real servers, and which of them are valid.
 
-Identity (``ServiceKey``, ``RealServerKey``) stands apart from attributes, because the kernel can edit
+Identity (``ServiceKey``, ``RealServerKey``) is separate from attributes, because the kernel can edit
 every attribute in place and no part of an identity. All values are canonical from their construction
 on, so that ``==`` means "the same to the kernel": ``2001:DB8::0001`` is ``2001:db8::1``.
 
@@ -15,17 +15,22 @@ of ``ipvsadm(8)``; where the kernel would accept nonsense in silence, ``check_*`
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InvalidInput
-
-IPV4 = "ipv4"
-IPV6 = "ipv6"
-
-PROTOCOLS = ("tcp", "udp", "sctp")
+from ..net import (
+    IPV4,
+    IPV6,
+    canonical_address,
+    endpoint,
+    is_whole,
+    named_endpoint,
+    packed,
+    split_endpoint,
+)
+from .words import PROTOCOLS
 
 # The kernel's module of each is ip_vs_<name>.
 SCHEDULERS = (
@@ -45,17 +50,6 @@ SCHEDULERS = (
     "wrr",
 )
 DEFAULT_SCHEDULER = "wlc"
-
-FORWARDING_METHODS = ("nat", "dr", "tun")
-# ipvsadm(8) prints these words, and operators type them.
-FORWARDING_ALIASES: Mapping[str, str] = {
-    "masq": "nat",
-    "masquerading": "nat",
-    "gate": "dr",
-    "gatewaying": "dr",
-    "ipip": "tun",
-    "tunneling": "tun",
-}
 
 PERSISTENCE_ENGINES = ("sip",)
 
@@ -80,55 +74,9 @@ MAX_THRESHOLD = 2**31 - 1
 FULL_NETMASK: Mapping[str, str] = {IPV4: "255.255.255.255", IPV6: "128"}
 
 
-def canonical_address(text: str, subject: str, option: str) -> tuple[str, str]:
-    """Return (family, address as inet_ntop(3) writes it).
-
-    inet_ntop, not ``str(ip_address)``, because Python versions differ on ``::ffff:192.0.2.1``.
-
-    :raises InvalidInput: not an address, or one with a zone.
-    """
-    try:
-        parsed = ipaddress.ip_address(text.strip())
-        if "%" in text:
-            raise ValueError(text)
-    except ValueError:
-        raise InvalidInput(
-            subject,
-            option,
-            text,
-            "is not an IP address",
-            "give an IPv4 or IPv6 address without name, prefix length or zone",
-        ) from None
-    if parsed.version == 4:
-        return IPV4, socket.inet_ntop(socket.AF_INET, parsed.packed)
-    return IPV6, socket.inet_ntop(socket.AF_INET6, parsed.packed)
-
-
-def _packed(family: str, address: str) -> bytes:
-    return socket.inet_pton(socket.AF_INET if family == IPV4 else socket.AF_INET6, address)
-
-
 def _check_port(port: int, subject: str, option: str = "port") -> None:
     if not 0 <= port <= 65535:
         raise InvalidInput(subject, option, port, "is not a port", "give a number from 0 to 65535")
-
-
-def endpoint(family: str, address: str, port: int) -> str:
-    """``192.0.2.1:80`` or ``[2001:db8::1]:80``."""
-    return f"{address}:{port}" if family == IPV4 else f"[{address}]:{port}"
-
-
-def split_endpoint(text: str) -> tuple[str, int]:
-    """The reverse of ``endpoint``: (address, port).
-
-    :raises ValueError: no port.
-    """
-    address, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ValueError(f"{text!r} is not ADDRESS:PORT")
-    if address.startswith("[") and address.endswith("]"):
-        address = address[1:-1]
-    return address, int(port)
 
 
 @dataclass(frozen=True)
@@ -150,7 +98,7 @@ class ServiceKey:
 
         :raises InvalidInput: protocol, address or port can't be a virtual service's.
         """
-        subject = f"service {protocol} {address}:{port}"
+        subject = f"service {protocol} {named_endpoint(address, port)}"
         if protocol not in PROTOCOLS:
             raise InvalidInput(
                 subject,
@@ -167,7 +115,7 @@ class ServiceKey:
                 "address",
                 address,
                 "can't be a virtual address",
-                "give the unicast address that clients connect to",
+                "use the unicast address that clients connect to",
             )
         _check_port(port, subject)
         return cls(family=family, protocol=protocol, address=canonical, port=port)
@@ -196,6 +144,8 @@ class ServiceKey:
         """
         words = text.split()
         if words[:1] == ["fwmark"] and len(words) == 3 and words[2] in (IPV4, IPV6):
+            if not is_whole(words[1]):
+                raise ValueError(f"{text!r} does not name a service")
             return cls.marked(int(words[1]), words[2])
         if len(words) != 2:
             raise ValueError(f"{text!r} does not name a service")
@@ -210,8 +160,8 @@ class ServiceKey:
     @property
     def sort_key(self) -> tuple[int, int, str, bytes, int]:
         """Addresses before marks, IPv4 before IPv6, then by number."""
-        packed = b"" if self.fwmark else _packed(self.family, self.address)
-        return (self.fwmark, len(packed), self.protocol, packed, self.port)
+        address = b"" if self.fwmark else packed(self.family, self.address)
+        return (self.fwmark, len(address), self.protocol, address, self.port)
 
 
 @dataclass(frozen=True)
@@ -248,7 +198,7 @@ class RealServerKey:
     @classmethod
     def at(cls, address: str, port: int) -> RealServerKey:
         """:raises InvalidInput: address or port can't be a real server's."""
-        subject = f"real server {address}:{port}"
+        subject = f"real server {named_endpoint(address, port)}"
         family, canonical = canonical_address(address, subject, "address")
         parsed = ipaddress.ip_address(canonical)
         if parsed.is_unspecified or parsed.is_multicast or canonical == "255.255.255.255":
@@ -257,7 +207,7 @@ class RealServerKey:
                 "address",
                 address,
                 "can't be a real server's address",
-                "give the unicast address of the machine that does the work",
+                "use the unicast address of the real server",
             )
         _check_port(port, subject)
         return cls(family=family, address=canonical, port=port)
@@ -276,8 +226,8 @@ class RealServerKey:
     @property
     def sort_key(self) -> tuple[int, bytes, int]:
         """IPv4 before IPv6, then by number."""
-        packed = _packed(self.family, self.address)
-        return (len(packed), packed, self.port)
+        address = packed(self.family, self.address)
+        return (len(address), address, self.port)
 
 
 @dataclass(frozen=True)
@@ -325,22 +275,17 @@ class Service:
 Table = Mapping[ServiceKey, Service]
 
 
-def canonical_forwarding(word: str) -> str:
-    """``nat`` for ``masq``, and so on; an unknown word comes back as it is."""
-    return FORWARDING_ALIASES.get(word, word)
-
-
 def canonical_netmask(family: str, value: str | int, subject: str) -> str:
     """The persistence netmask as IPVS keeps it: IPv4 a dotted mask, IPv6 a prefix length.
 
     IPv4 takes a prefix length too.
 
-    :raises InvalidInput: neither, or one that would put all clients or none into a group.
+    :raises InvalidInput: neither, or one that would put all clients or none into one group.
     """
     text = str(value).strip()
     try:
         if family == IPV6:
-            if not 1 <= int(text) <= 128:
+            if not is_whole(text, 3) or not 1 <= int(text) <= 128:
                 raise ValueError(text)
             return str(int(text))
         network = ipaddress.ip_network(f"0.0.0.0/{text}")
@@ -394,7 +339,7 @@ def check_service(key: ServiceKey, attributes: ServiceAttributes) -> None:
                 not 0 <= timeout <= MAX_PERSISTENCE_TIMEOUT,
                 "persistence_timeout",
                 timeout,
-                "is no timeout that IPVS can keep",
+                "is out of range",
                 f"give seconds from 1 to {MAX_PERSISTENCE_TIMEOUT} (31 days), "
                 "or 0 for no persistence",
             ),
@@ -402,21 +347,21 @@ def check_service(key: ServiceKey, attributes: ServiceAttributes) -> None:
                 not timeout and netmask != FULL_NETMASK[key.family],
                 "persistence_netmask",
                 netmask,
-                "does nothing without persistence",
+                "has no effect without persistence",
                 "set persistence_timeout too, or leave the mask out",
             ),
             (
                 bool(engine) and engine not in PERSISTENCE_ENGINES,
                 "persistence_engine",
                 engine,
-                "is no persistence engine of the kernel",
+                "is not a persistence engine of the kernel",
                 "choose " + " or ".join(PERSISTENCE_ENGINES) + ", or '' for none",
             ),
             (
                 bool(engine) and not timeout,
                 "persistence_engine",
                 engine,
-                "does nothing without persistence",
+                "has no effect without persistence",
                 "set persistence_timeout too, or leave the engine out",
             ),
             (
@@ -430,7 +375,7 @@ def check_service(key: ServiceKey, attributes: ServiceAttributes) -> None:
                 attributes.one_packet and not key.fwmark and key.protocol != "udp",
                 "one_packet",
                 True,
-                f"schedules each packet for itself, which would tear {key.protocol} apart",
+                f"schedules each packet by itself, which would break {key.protocol} connections",
                 "use it for UDP or a firewall mark only",
             ),
         ),
@@ -498,35 +443,35 @@ def check_real_server(
                 not tunnelled and (tunnel, attributes.tunnel_port) != ("ipip", 0),
                 "tunnel_type",
                 tunnel,
-                f"goes with forwarding tun only, and this is {method}",
+                f"is an option of tunnels only, and forwarding is {method}",
                 "leave the tunnel's options out, or forward by tun",
             ),
             (
                 tunnel == "gue" and not 1 <= attributes.tunnel_port <= 65535,
                 "tunnel_port",
                 attributes.tunnel_port,
-                "is no port, and GUE travels in UDP",
+                "is not a port, and GUE travels in UDP",
                 "give the UDP port on which the real server decapsulates, such as 6080",
             ),
             (
                 tunnel != "gue" and attributes.tunnel_port != 0,
                 "tunnel_port",
                 attributes.tunnel_port,
-                f"means nothing to a tunnel of type {tunnel}",
+                f"has no meaning for a tunnel of type {tunnel}",
                 "leave it out, or choose tunnel_type gue",
             ),
             (
                 tunnel == "ipip" and attributes.tunnel_checksum != "none",
                 "tunnel_checksum",
                 attributes.tunnel_checksum,
-                "has no place in IPIP",
+                "does not exist in IPIP",
                 "leave it out, or choose tunnel_type gue or gre",
             ),
             (
                 tunnel == "gre" and attributes.tunnel_checksum == "remcsum",
                 "tunnel_checksum",
                 "remcsum",
-                "is GUE's remote checksum, which GRE has not",
+                "is the remote checksum of GUE, which GRE does not have",
                 "choose csum or none",
             ),
         ),

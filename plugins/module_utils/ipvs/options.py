@@ -4,24 +4,21 @@
 
 """How services and real servers are written down: options of modules to the model.
 
-Every front door (the single-object modules, whole tables) takes the same options with the same names,
-so their argument specs and what they mean stand here, once. An option that is None was left out. Pure.
+The modules for single objects and those for whole tables take the same options with the same names, so their
+argument specs and meanings are defined here, once. An option that is None was left out. Pure.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidInput
+from ..net import IPV4, IPV6, named_endpoint
 from .model import (
-    FORWARDING_ALIASES,
-    FORWARDING_METHODS,
     FULL_NETMASK,
-    IPV4,
-    IPV6,
     PERSISTENCE_ENGINES,
-    PROTOCOLS,
     SCHEDULER_FLAG_ALIASES,
     SCHEDULER_FLAGS,
     SCHEDULERS,
@@ -31,9 +28,9 @@ from .model import (
     RealServerKey,
     ServiceAttributes,
     ServiceKey,
-    canonical_forwarding,
     canonical_netmask,
 )
+from .words import FORWARDING_CHOICES, PROTOCOLS, canonical_forwarding
 
 Options = Mapping[str, Any]
 
@@ -61,7 +58,7 @@ REAL_SERVER_KEY_SPEC: Options = {
     "port": {"type": "int"},
 }
 REAL_SERVER_ATTRIBUTES_SPEC: Options = {
-    "forwarding": {"type": "str", "choices": [*FORWARDING_METHODS, *FORWARDING_ALIASES]},
+    "forwarding": {"type": "str", "choices": list(FORWARDING_CHOICES)},
     "weight": {"type": "int"},
     "upper_threshold": {"type": "int"},
     "lower_threshold": {"type": "int"},
@@ -74,6 +71,103 @@ REAL_SERVERS_SPEC: Options = {
     "elements": "dict",
     "options": {**REAL_SERVER_KEY_SPEC, **REAL_SERVER_ATTRIBUTES_SPEC},
 }
+PURGES = ("none", "owned", "scope", "all")
+TABLE_OPTIONS: Options = {
+    "services": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            **SERVICE_KEY_SPEC,
+            **SERVICE_ATTRIBUTES_SPEC,
+            "real_servers": REAL_SERVERS_SPEC,
+        },
+    },
+    "rules": {"type": "str"},
+    "purge": {"type": "str", "choices": list(PURGES), "default": "owned"},
+    "scope": {
+        "type": "dict",
+        "options": {
+            "addresses": {"type": "list", "elements": "str", "default": []},
+            "fwmarks": {"type": "list", "elements": "int", "default": []},
+        },
+    },
+    "max_removals": {"type": "str"},
+    "unprepared": {"type": "list", "elements": "str", "default": []},
+}
+# More digits than any number has that IPVS takes.
+_NUMBER = re.compile(r"-?[0-9]{1,15}")
+
+
+def number(text: str) -> int:
+    """A number in ASCII digits.
+
+    :raises ValueError: it is not one, or longer than any that IPVS takes.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text[:80]!r} is not a number")
+    return int(text)
+
+
+def checked(given: Any, spec: Options, path: str) -> dict[str, Any]:
+    """Options of a configuration that crosses as one structure, as AnsibleModule would pass them on.
+
+    :param spec: as AnsibleModule takes an argument spec.
+    :param path: where the options are, for messages.
+    :raises InvalidInput: an option is unknown, missing, or has a value that can't be.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidInput(path, None, given, "must be a dictionary", "write option: value")
+    for name in given:
+        if name not in spec:
+            raise InvalidInput(
+                path, str(name), None, "unknown option", "use one of " + ", ".join(spec)
+            )
+    return {name: _checked(given.get(name), option, path, name) for name, option in spec.items()}
+
+
+def _checked(value: Any, option: Options, path: str, name: str) -> Any:
+    if value is None:
+        if option.get("required"):
+            raise InvalidInput(path, name, None, "is missing", "set it")
+        return option.get("default")
+    kind = option["type"]
+    if kind == "dict":
+        return checked(value, option["options"], f"{path}.{name}")
+    if kind == "list":
+        if not isinstance(value, (list, tuple)):
+            raise InvalidInput(path, name, value, "must be a list", "write [ ] around it")
+        element = {**option, "type": option["elements"]}
+        if element["type"] == "dict":
+            return [
+                checked(each, option["options"], f"{path}.{name}[{position}]")
+                for position, each in enumerate(value)
+            ]
+        return [_scalar(each, element, path, name) for each in value]
+    return _scalar(value, option, path, name)
+
+
+def _scalar(value: Any, option: Options, path: str, name: str) -> Any:
+    kind = option["type"]
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise InvalidInput(path, name, value, "must be true or false", "choose one of them")
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        words = "a number" if kind == "int" else "a text"
+        raise InvalidInput(path, name, value, f"must be {words}", "write it without brackets")
+    if kind == "int":
+        try:
+            value = number(str(value))
+        except ValueError:
+            raise InvalidInput(
+                path, name, value, "must be a number", "write it in the digits 0 to 9"
+            ) from None
+    else:
+        value = str(value)
+    if "choices" in option and value not in option["choices"]:
+        allowed = ", ".join(each or "''" for each in option["choices"])
+        raise InvalidInput(path, name, value, f"must be one of {allowed}", "choose one of them")
+    return value
 
 
 def service_key(options: Options) -> ServiceKey:
@@ -85,12 +179,14 @@ def service_key(options: Options) -> ServiceKey:
     if fwmark is not None:
         subject = f"service fwmark {fwmark}"
     else:
-        subject = "service" if address is None else f"service {address}:{port}"
+        subject = "service" if address is None else f"service {named_endpoint(address, port)}"
     remedy = "name a service either by address and port, or by fwmark"
     if fwmark is not None:
         for name in ("address", "port", "protocol"):
             if options.get(name) is not None:
-                raise InvalidInput(subject, name, options[name], "goes not with fwmark", remedy)
+                raise InvalidInput(
+                    subject, name, options[name], "cannot be combined with fwmark", remedy
+                )
         return ServiceKey.marked(fwmark, options.get("family") or IPV4)
     for name in ("address", "port"):
         if options.get(name) is None:
@@ -108,9 +204,9 @@ def service_key(options: Options) -> ServiceKey:
 
 
 def real_server_key(service: ServiceKey, options: Options) -> RealServerKey:
-    """Which real server the options name; its port is the service's where it is left out.
+    """Which real server the options name; its port is the service's by default.
 
-    :raises InvalidInput: one that can't be.
+    :raises InvalidInput: it names no valid real server.
     """
     port = options.get("port")
     return RealServerKey.at(options["address"], service.port if port is None else port)

@@ -10,11 +10,13 @@ its line. The result is what the modules' options are, so that there is one way 
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
 from ..errors import InvalidInput
-from .model import IPV6, split_endpoint
+from ..net import IPV6, split_endpoint
+from .options import number
 
 DEFAULT_PERSISTENCE_TIMEOUT = 300  # ipvsadm's, for a bare -p
 
@@ -64,6 +66,8 @@ _REAL_SERVER_SWITCHES = {
     "--tun-csum": ("tunnel_checksum", "csum"),
     "--tun-remcsum": ("tunnel_checksum", "remcsum"),
 }
+# A real server without a port.
+_PORTLESS = re.compile(r"\[[^\[\]]*\]|[^\[\]:]*")
 _NUMBERS = ("weight", "upper_threshold", "lower_threshold", "tunnel_port")
 
 Selector = tuple[tuple[str, Any], ...]
@@ -72,22 +76,22 @@ Selector = tuple[tuple[str, Any], ...]
 def parse_rules(text: str) -> list[dict[str, Any]]:
     """The services that a text describes, each with its ``real_servers``.
 
-    Empty lines and lines that begin with ``#`` are passed over.
+    Empty lines and lines that begin with ``#`` are ignored.
 
     :raises InvalidInput: with the number of the first line that is wrong.
     """
     services: dict[Selector, dict[str, Any]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for position, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
-            _Line(number, line).add_to(services)
+            _Line(position, line).add_to(services)
     return list(services.values())
 
 
 class _Line:
     """One line, word by word."""
 
-    def __init__(self, number: int, line: str) -> None:
-        self._number = number
+    def __init__(self, position: int, line: str) -> None:
+        self._position = position
         self._line = line.strip()
         try:
             self._words = shlex.split(line)
@@ -97,7 +101,7 @@ class _Line:
     def add_to(self, services: dict[Selector, dict[str, Any]]) -> None:
         command = _COMMANDS.get(self._words.pop(0))
         if command is None:
-            raise self._wrong("describes no service and no real server")
+            raise self._wrong("describes neither a service nor a real server")
         selector: dict[str, Any] = {}
         server: dict[str, Any] = {}
         found: dict[str, Any] = {}
@@ -129,8 +133,7 @@ class _Line:
             address, port = self._endpoint(word)
             selector.update(protocol=_PROTOCOLS[word], address=address, port=port)
         elif word in _FWMARK:
-            # ipvsadm prints marks of 2^31 and more as negative numbers.
-            selector["fwmark"] = self._int(word, self._value(word)) % 2**32
+            selector["fwmark"] = self._fwmark(word)
         elif word in _IPV6:
             selector["family"] = IPV6
         elif is_service and word in _PERSISTENT:
@@ -152,33 +155,40 @@ class _Line:
             else:
                 found[option] = text.split(",") if option == "scheduler_flags" else text
         else:
-            raise self._wrong(f"has {word!r}, which does not go with {command}")
+            raise self._wrong(f"has {word!r}, which is not an option of {command}")
 
     def _value(self, word: str) -> str:
         if not self._words:
             raise self._wrong(f"ends where {word} needs a value")
         return self._words.pop(0)
 
+    def _fwmark(self, word: str) -> int:
+        """A mark. ipvsadm prints those of 2^31 and more as negative numbers."""
+        mark = self._int(word, self._value(word))
+        return mark + 2**32 if -(2**31) <= mark < 0 else mark
+
     def _int(self, word: str, text: str) -> int:
         try:
-            return int(text)
+            return number(text)
         except ValueError:
-            raise self._wrong(f"gives {word} {text!r}, which is not a number") from None
+            raise self._wrong(f"gives {word} {text[:80]!r}, which is not a number") from None
 
     def _endpoint(self, word: str, port_needed: bool = True) -> tuple[str, int | None]:
         text = self._value(word)
         try:
             return split_endpoint(text)
         except ValueError:
-            if port_needed or (":" in text and not text.endswith("]") and text.count(":") == 1):
-                raise self._wrong(f"has {text!r}, which is not ADDRESS:PORT in numbers") from None
+            if port_needed or not _PORTLESS.fullmatch(text):
+                raise self._wrong(
+                    f"has {text[:80]!r}, which is not ADDRESS:PORT in numbers"
+                ) from None
             return text.strip("[]"), None
 
     def _wrong(self, problem: str) -> InvalidInput:
         return InvalidInput(
-            f"rules, line {self._number}",
+            f"rules, line {self._position}",
             None,
-            self._line,
-            f"{self._line!r} {problem}",
+            self._line[:80],
+            f"{self._line[:80]!r} {problem}",
             "give lines of -A and -a as 'ipvsadm --save --numeric' writes them",
         )

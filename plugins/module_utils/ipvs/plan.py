@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the table that is to the table that shall be: the operations, their order, their diff.
+"""From the current table to the desired one: the operations, their order, their diff.
 
-Whoever wants a change says what the table shall be; what must be done for it is computed here, once,
-for every module. Everything that can be edited is edited in place, and nothing is deleted before all
-that is added or edited stands, so that a service is never without real servers in between. Pure.
+What must be done is computed here, once, for every module. Everything that can be edited is edited in place, and
+deletions are listed apart, because nothing is deleted before everything has been added and edited: so a service is
+never without real servers in between. Pure.
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ class ServiceOperation:
     before: ServiceAttributes | None
     after: ServiceAttributes | None
 
+    @property
+    def object(self) -> str:
+        """What it is about, in words."""
+        return f"service {self.service}"
+
     def __str__(self) -> str:
-        return f"{self.verb} service {self.service}"
+        return f"{self.verb} {self.object}"
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,13 @@ class RealServerOperation:
     before: RealServerAttributes | None
     after: RealServerAttributes | None
 
+    @property
+    def object(self) -> str:
+        """What it is about, in words."""
+        return f"real server {self.real_server} of service {self.service}"
+
     def __str__(self) -> str:
-        return f"{self.verb} real server {self.real_server} of service {self.service}"
+        return f"{self.verb} {self.object}"
 
 
 Operation = Union[ServiceOperation, RealServerOperation]
@@ -64,9 +74,9 @@ class Plan:
     """What leads from one table to another.
 
     :ivar changes: adds and edits, to be done first.
-    :ivar removals: deletes, to be done once the changes of their service stand.
+    :ivar removals: deletes, to be done once all changes are done.
     :ivar before: lines of the objects touched, as they were (ipvsadm's syntax).
-    :ivar after: the same lines, as they shall be.
+    :ivar after: the same lines, as they are to be.
     """
 
     changes: tuple[Operation, ...]
@@ -82,22 +92,12 @@ class Plan:
     def __bool__(self) -> bool:
         return bool(self.changes or self.removals)
 
-    @property
-    def diff(self) -> dict[str, str]:
-        """What ``--diff`` shows."""
-        return {
-            "before_header": "IPVS before",
-            "after_header": "IPVS after",
-            "before": "".join(line + "\n" for line in self.before),
-            "after": "".join(line + "\n" for line in self.after),
-        }
-
 
 def plan(current: Table, target: Table) -> Plan:
     """Compute what leads from ``current`` to ``target``.
 
-    Both are whole as far as they go: what is in ``current`` and not in ``target`` is deleted. Scope and
-    ownership are the caller's, who leaves in ``target`` what it must not touch.
+    What is in ``current`` and not in ``target`` is deleted. Scope and ownership are up to the caller, who leaves in
+    ``target`` what must not be touched.
     """
     changes: list[Operation] = []
     removals: list[Operation] = []

@@ -14,6 +14,7 @@ import errno
 import os
 
 from ..errors import KernelRefusal
+from .daemon import Daemon
 from .plan import DELETE, Operation, RealServerOperation, ServiceOperation
 
 
@@ -31,12 +32,35 @@ def explain(operation: Operation, number: int) -> KernelRefusal:
     return KernelRefusal(f"Could not {operation}", number, *meaning)
 
 
+def of_daemon(daemon: Daemon, error: OSError) -> KernelRefusal:
+    """The error for a sync daemon that the kernel would not start."""
+    number = error.errno or 0
+    if number == errno.ENODEV:
+        meaning = (
+            f"there is no interface {daemon.interface}",
+            "use one that 'ip link' shows on this host",
+        )
+    elif number == errno.EINVAL:
+        meaning = (
+            "the kernel starts none while a real server is of another address family than its service",
+            "remove those real servers, or do without the daemon",
+        )
+    else:
+        name = errno.errorcode.get(number, str(number))
+        meaning = (
+            f"the kernel answered {name} ({os.strerror(number)}) for interface {daemon.interface} and "
+            f"group {daemon.group}",
+            "make sure that the interface is up and has an address of the group's family",
+        )
+    return KernelRefusal(f"Could not start the sync daemon {daemon.role}", number, *meaning)
+
+
 def _service(operation: ServiceOperation, number: int) -> tuple[str, str]:
     after = operation.after
     if number == errno.ENOENT and after:
         scheduler = f"the kernel has no scheduler {after.scheduler!r}"
         remedy = (
-            f"see that 'modprobe ip_vs_{after.scheduler}' works on the host, "
+            f"make sure that 'modprobe ip_vs_{after.scheduler}' works on the host, "
             "or choose another scheduler"
         )
         if after.persistence_engine:
@@ -54,7 +78,7 @@ def _service(operation: ServiceOperation, number: int) -> tuple[str, str]:
 
 def _real_server(operation: RealServerOperation, number: int) -> tuple[str, str]:
     if number == errno.ESRCH:
-        return "the service does not stand", "see why it could not be added, and run again"
+        return "the service does not exist", "find out why it could not be added, and run again"
     if number == errno.ENOENT:
         return "another program has just removed it", "run again"
     if number == errno.EEXIST:
@@ -77,5 +101,5 @@ def _unknown(number: int) -> tuple[str, str]:
     name = errno.errorcode.get(number, str(number))
     return (
         f"the kernel answered {name} ({os.strerror(number)})",
-        "look into the kernel's log ('dmesg | grep IPVS') for its reason",
+        "look for the reason in the kernel's log ('dmesg | grep IPVS')",
     )

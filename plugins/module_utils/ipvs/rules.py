@@ -6,13 +6,14 @@
 
 One line an object. What ipvsadm forgets to save (the thresholds) is written too, in ipvsadm's own
 options, so that two texts are equal only where the objects are. What ipvsadm has no word for, because
-another program set it past all checks, stands in parentheses. Pure.
+another program set it past all checks, is in parentheses. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..net import endpoint
 from .model import (
     FULL_NETMASK,
     RealServerAttributes,
@@ -20,7 +21,6 @@ from .model import (
     Service,
     ServiceAttributes,
     ServiceKey,
-    endpoint,
 )
 
 _PROTOCOL_OPTION: Mapping[str, str] = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .model import Service, Table, canonical_address
+from ..net import canonical_address
+from .model import Service, Table
 from .table import Scope
 
 

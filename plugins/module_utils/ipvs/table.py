@@ -1,7 +1,8 @@
 # Copyright (c) 2026 lvs.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What shall become of a whole table: what is wanted, what of the rest goes, and what stays. Pure."""
+
+"""From a desired table and the current one to the table that results: what comes, what goes, what stays. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Union
+from typing import Any
 
+from ..engine import Held
 from ..errors import InvalidInput
-from ..manifest import Claim, Manifest
-from . import data, options, ownership
+from ..net import Network, network
+from . import data, options
 from .model import (
     RealServerAttributes,
     RealServerKey,
@@ -23,231 +25,396 @@ from .model import (
     Table,
     check_service,
 )
-from .options import Options
-from .plan import Plan, ServiceOperation
-from .wish import RealServerWish
+from .options import PURGES, Options
+from .ownership import KINDS, Name, found_data, name_of
+from .request import RealServerRequest, Request
 
-PURGES = ("none", "owned", "scope", "all")
-
-Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+__all__ = [
+    "PURGES",
+    "DesiredTable",
+    "Limit",
+    "OneService",
+    "Scope",
+    "Target",
+    "desired_table",
+]
 
 
 @dataclass(frozen=True)
 class Scope:
-    """A part of the table in which nothing but what is wanted may stand."""
+    """A part of the table in which nothing but what is desired may exist."""
 
     networks: tuple[Network, ...] = ()
     fwmarks: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, addresses: Iterable[str], fwmarks: Iterable[int]) -> Scope:
-        """:raises InvalidInput: something is no address or network."""
-        networks: list[Network] = []
-        for text in addresses:
-            try:
-                networks.append(ipaddress.ip_network(text))
-            except ValueError as error:  # noqa: PERF203  (a handful of them)
-                raise InvalidInput(
-                    "the scope",
-                    "addresses",
-                    text,
-                    f"is not an address or network ({error})",
-                    "write such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/64",
-                ) from None
-        return cls(tuple(networks), frozenset(fwmarks))
+        """:raises InvalidInput: something is not an address or network."""
+        networks = tuple(network("the scope", "addresses", text) for text in addresses)
+        return cls(networks, frozenset(fwmarks))
 
     def __contains__(self, key: ServiceKey) -> bool:
         if key.fwmark:
             return key.fwmark in self.fwmarks
         address = ipaddress.ip_address(key.address)
-        return any(address in network for network in self.networks)
+        return any(address in each for each in self.networks)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a table shall become.
+    """What a table becomes.
 
-    :ivar released: (kind, name) of what is no longer ours once that is so.
-    :ivar warnings: sentences for the operator.
-    :ivar given: a service that is taken to be there already.
+    :ivar restored: objects that get back what was found, because they are no longer desired.
+    :ivar released: objects whose claims are given up.
+    :ivar desired: objects that are desired or kept for it, with what there was of them: to be claimed where another
+        owner claims them too, and all of them where the boot script restores them.
+    :ivar at_boot: what the boot script restores.
+    :ivar remaining: objects that are ours, no longer desired and kept, in words.
+    :ivar not_added: real servers that are desired and not added, or keep another method, because they are unprepared.
+    :ivar assumed: a service that is taken to exist already.
     """
 
     table: Table
-    released: frozenset[tuple[str, str]] = frozenset()
+    restored: frozenset[Name] = frozenset()
+    released: frozenset[Name] = frozenset()
+    desired: Mapping[Name, Mapping[str, Any]] = field(default_factory=dict)
+    at_boot: Table = field(default_factory=dict)
+    remaining: tuple[str, ...] = ()
+    not_added: tuple[tuple[ServiceKey, RealServerKey], ...] = ()
     warnings: tuple[str, ...] = ()
-    given: Service | None = None
+    assumed: Service | None = None
 
 
 @dataclass(frozen=True)
-class TableWish:
-    """The services that shall be there, and what becomes of others.
+class OneService:
+    """A desired table of which only one service, or one real server in it, is asked for."""
+
+    request: Request
+
+    @property
+    def service(self) -> ServiceKey:
+        return self.request.service
+
+    def target(self, current: Table, _held: Held, _prune: bool, check_mode: bool) -> Target:
+        """:raises InvalidInput: it can't be."""
+        key = self.service
+        service = current.get(key)
+        assumed: Service | None = None
+        warnings: tuple[str, ...] = ()
+        if service is None and self.request.needs_service and check_mode:
+            # An earlier task of the same play may add it, which check mode has not done.
+            service = assumed = Service(key, ServiceAttributes.default(key.family))
+            warnings = (
+                f"service {key} is not in the table yet. This check assumes that an earlier task adds it.",
+            )
+        target = self.request.target(service)
+        return Target(
+            {} if target is None else {key: target},
+            desired=self._desired(current.get(key)),
+            warnings=warnings,
+            assumed=assumed,
+        )
+
+    def _desired(self, service: Service | None) -> dict[Name, Mapping[str, Any]]:
+        if service is None or not self.request.present:
+            return {}
+        found: dict[Name, Mapping[str, Any]] = {
+            name_of(self.service, key): found_data(attributes)
+            for key, attributes in service.real_servers.items()
+            if self.request.names(key)
+        }
+        if not self.request.needs_service:
+            found[name_of(self.service)] = found_data(service.attributes)
+        return found
+
+
+@dataclass(frozen=True)
+class DesiredTable:
+    """The desired services, and what becomes of others.
 
     :ivar purge: one of PURGES.
-    :ivar unprepared: addresses of real servers that may not be ready to work: where they are in the
-        table they stay as they are, and where they are not, they are not added.
+    :ivar unprepared: addresses of real servers that may not be ready to work. In a service that is to have such a
+        real server, all that the table has at its address keeps its port and forwarding method, and nothing is added.
+        Where it has nothing there, the real server may have had another address: then no address goes that the service
+        is to lose.
+    :ivar limit: how much one change may remove.
     """
 
-    desired: Table
+    services: Table
     purge: str = "owned"
     scope: Scope = field(default_factory=Scope)
     unprepared: frozenset[str] = frozenset()
+    limit: Limit | None = None
 
-    def target(self, current: Table, manifest: Manifest) -> Target:
-        """What the table shall become; what is somebody else's stays unless purged by scope or all."""
-        table: dict[ServiceKey, Service] = {}
-        released: set[tuple[str, str]] = set()
-        warnings: list[str] = []
-        for key, service in current.items():
-            wanted = self.desired.get(key)
-            servers = self._real_servers(service, wanted, manifest, released)
-            if wanted:
-                table[key] = replace(wanted, real_servers=servers)
-                continue
-            attributes = self._service(service, manifest, released)
-            if attributes:
-                table[key] = Service(key, attributes, servers)
-            elif servers:
-                released.discard((ownership.SERVICE, str(key)))
-                table[key] = replace(service, real_servers=servers)
-                names = ", ".join(str(server) for server in servers)
-                warnings.append(
-                    f"service {key} is not wanted any more, but stays, because somebody else has put "
-                    f"real servers into it ({names}); remove those, or use purge=scope."
-                )
-        for key, service in self.desired.items():
-            if key not in table:
-                table[key] = replace(service, real_servers=self._ready(service, None))
-        if self.purge != "none":
-            released |= self._stale(current, manifest)
-        return Target(table, frozenset(released), tuple(warnings))
+    service = None
+
+    def target(self, current: Table, held: Held, prune: bool, _check_mode: bool) -> Target:
+        """What the table becomes; what others have made stays, unless purged by scope or all.
+
+        :param prune: whether what is ours and no longer desired is removed.
+        :raises InvalidInput: that would remove more than the limit.
+        """
+        target = _Resolver(self, current, held, prune).target()
+        if self.limit:
+            self.limit.check(current, target.table, self._ours(current, target.table, held))
+        return target
+
+    def _ours(self, current: Table, target: Table, held: Held) -> set[Name]:
+        """What counts for the limit: what is claimed, desired, or about to be removed by a purge."""
+        claimed = {(kind, name) for kind in KINDS for name in held.claims(kind)}
+        return claimed | _names(self.services) | (_names(current) - _names(target))
+
+
+# What becomes of an object that is not desired, if it does not get back the attributes that were found.
+STAYS = object()
+RELEASED = object()
+GOES = object()
+
+
+class _Resolver:
+    """One answer in the making."""
+
+    def __init__(self, desired: DesiredTable, current: Table, held: Held, prune: bool) -> None:
+        self._desired = desired
+        self._current = current
+        self._held = held
+        self._prune = prune
+        self._table: dict[ServiceKey, Service] = {}
+        self._restored: set[Name] = set()
+        self._released: set[Name] = set()
+        # Objects beside the desired ones that the boot script restores, too.
+        self._kept: set[Name] = set()
+        self._remaining: list[str] = []
+        self._not_added: list[tuple[ServiceKey, RealServerKey]] = []
+        self._warnings: list[str] = []
+
+    def target(self) -> Target:
+        desired = self._desired.services
+        for key, service in self._current.items():
+            self._resolve(service, desired.get(key))
+        for key, service in desired.items():
+            if key not in self._current:
+                self._table[key] = replace(service, real_servers=self._added(service, {}))
+        if self._prune and self._desired.purge != "none":
+            self._release_stale()
+        at_boot = self._at_boot()
+        return Target(
+            self._table,
+            frozenset(self._restored),
+            frozenset(self._released),
+            self._with_what_there_was(_names(desired) | _names(at_boot)),
+            at_boot,
+            tuple(self._remaining),
+            tuple(self._not_added),
+            tuple(self._warnings),
+        )
+
+    def _resolve(self, service: Service, desired: Service | None) -> None:
+        key = service.key
+        servers = self._real_servers(service, desired)
+        if desired:
+            servers.update(self._added(desired, servers))
+            self._table[key] = replace(desired, real_servers=servers)
+            return
+        fate = self._fate(name_of(key), key)
+        if fate is STAYS:
+            self._table[key] = replace(service, real_servers=servers)
+        elif not self._prune:
+            self._table[key] = replace(service, real_servers=servers)
+            self._remains(f"service {key}", name_of(key), fate, service.attributes)
+        elif fate is GOES and servers:
+            self._table[key] = replace(service, real_servers=servers)
+            names = ", ".join(str(server) for server in servers)
+            self._warnings.append(
+                f"service {key} is no longer in the description, but stays, because another program or owner has "
+                f"added real servers to it ({names}). Remove those, or use purge=scope."
+            )
+        else:
+            self._released.add(name_of(key))
+            if fate is RELEASED:
+                self._table[key] = replace(service, real_servers=servers)
+            elif fate is not GOES:
+                self._table[key] = Service(key, data.service_attributes_of(fate), servers)
+                self._restored.add(name_of(key))
 
     def _real_servers(
-        self,
-        service: Service,
-        wanted: Service | None,
-        manifest: Manifest,
-        released: set[tuple[str, str]],
-    ) -> Mapping[RealServerKey, RealServerAttributes]:
+        self, service: Service, desired: Service | None
+    ) -> dict[RealServerKey, RealServerAttributes]:
+        """What remains of the current real servers, as they are to be."""
         servers: dict[RealServerKey, RealServerAttributes] = {}
+        unprepared = self._unprepared(service, desired)
         for key, attributes in service.real_servers.items():
-            if wanted and key in wanted.real_servers:
+            name = name_of(service.key, key)
+            wanted = desired.real_servers.get(key) if desired else None
+            # Weights and thresholds need nothing of the host.
+            if wanted and (key not in unprepared or _method(wanted) == _method(attributes)):
+                servers[key] = wanted
                 continue
-            name = ownership.real_server_name(service.key, key)
-            fate = self._fate(service.key, manifest.claim(ownership.REAL_SERVER, name))
-            if fate is not STAYS:
-                released.add((ownership.REAL_SERVER, name))
+            if key in unprepared:
+                servers[key] = attributes
+                if self._is_claimed(name):
+                    self._kept.add(name)
+                continue
+            fate = self._fate(name, service.key)
             if fate is STAYS:
                 servers[key] = attributes
-            elif fate is not GOES:
-                servers[key] = data.real_server_attributes_of(fate)
-        return {**servers, **(self._ready(wanted, service) if wanted else {})}
+            elif not self._prune:
+                servers[key] = attributes
+                self._remains(f"real server {key} of service {service.key}", name, fate, attributes)
+            else:
+                self._released.add(name)
+                if fate is RELEASED:
+                    servers[key] = attributes
+                elif fate is not GOES:
+                    servers[key] = data.real_server_attributes_of(fate)
+                    self._restored.add(name)
+        return servers
 
-    def _ready(
-        self, wanted: Service, current: Service | None
+    def _unprepared(self, service: Service, desired: Service | None) -> set[RealServerKey]:
+        """The real servers of the current service that stay as they are, because they may not be prepared."""
+        if desired is None:
+            return set()
+        addresses = {server.address for server in desired.real_servers}
+        there = {server.address for server in service.real_servers}
+        kept = addresses & self._desired.unprepared
+        if not kept <= there:
+            # One that is not there under its address may be there under its former one, which nobody knows.
+            kept |= there - addresses
+        return {server for server in service.real_servers if server.address in kept}
+
+    def _added(
+        self, desired: Service, servers: Mapping[RealServerKey, RealServerAttributes]
     ) -> dict[RealServerKey, RealServerAttributes]:
-        """The wanted real servers, an unprepared one only as it stands already."""
-        standing = current.real_servers if current else {}
-        return {
-            key: standing[key] if key.address in self.unprepared else attributes
-            for key, attributes in wanted.real_servers.items()
-            if key.address not in self.unprepared or key in standing
-        }
+        """The desired real servers that are yet to be added and may be."""
+        added: dict[RealServerKey, RealServerAttributes] = {}
+        for key, attributes in desired.real_servers.items():
+            existing = servers.get(key)
+            if key.address in self._desired.unprepared:
+                if existing is None or _method(existing) != _method(attributes):
+                    self._not_added.append((desired.key, key))
+            elif existing is None:
+                added[key] = attributes
+        return added
 
-    def held_back(self, table: Table) -> list[tuple[ServiceKey, RealServerKey]]:
-        """What is wanted and unprepared, and so not in the table that results."""
-        return [
-            (key, server)
-            for key, service in self.desired.items()
-            for server in service.real_servers
-            if server not in table[key].real_servers
-        ]
-
-    def kept(self, table: Table) -> list[Service]:
-        """The wanted part of the table that results: what is to be put back at boot."""
-        return [
-            replace(
-                table[key],
-                real_servers={
-                    server: attributes
-                    for server, attributes in table[key].real_servers.items()
-                    if server in service.real_servers
-                },
-            )
-            for key, service in self.desired.items()
-        ]
-
-    def _service(
-        self, service: Service, manifest: Manifest, released: set[tuple[str, str]]
-    ) -> ServiceAttributes | None:
-        """What it shall be like; None where it shall go."""
-        name = str(service.key)
-        fate = self._fate(service.key, manifest.claim(ownership.SERVICE, name))
-        if fate is STAYS:
-            return service.attributes
-        released.add((ownership.SERVICE, name))
-        return None if fate is GOES else data.service_attributes_of(fate)
-
-    def _fate(self, service: ServiceKey, claim: Claim | None) -> Any:
-        """STAYS, GOES, or the attributes that we found and give back."""
-        if self.purge == "none":
+    def _fate(self, name: Name, service: ServiceKey) -> Any:
+        """STAYS, RELEASED, GOES, or the attributes that were found and are restored."""
+        purge = self._desired.purge
+        if purge == "none":
             return STAYS
-        if self.purge == "all" or (self.purge == "scope" and service in self.scope):
+        if purge == "all" or (purge == "scope" and service in self._desired.scope):
             return GOES
+        claim = self._held.claims(name[0]).get(name[1])
         if claim is None:
             return STAYS
+        if self._held.shared(*name):
+            return RELEASED
         return GOES if claim.found is None else claim.found
 
-    def _stale(self, current: Table, manifest: Manifest) -> set[tuple[str, str]]:
-        """Claims on what is neither there nor wanted: somebody else has removed it."""
-        known = {(ownership.SERVICE, str(key)) for key in {*current, *self.desired}}
-        for table in (current, self.desired):
-            for key, service in table.items():
-                known |= {
-                    (ownership.REAL_SERVER, ownership.real_server_name(key, server))
-                    for server in service.real_servers
-                }
-        kinds = (ownership.SERVICE, ownership.REAL_SERVER)
-        return {(kind, name) for kind in kinds for name in manifest.claims.get(kind, {})} - known
+    def _remains(self, words: str, name: Name, fate: Any, attributes: Any) -> None:
+        """Something that a run with pruning would remove or restore stays as it is."""
+        if fate is RELEASED:
+            return
+        if fate is GOES or fate != found_data(attributes):
+            self._remaining.append(words)
+        if self._is_claimed(name):
+            self._kept.add(name)
+
+    def _is_claimed(self, name: Name) -> bool:
+        return name[1] in self._held.claims(name[0])
+
+    def _release_stale(self) -> None:
+        """Give up claims on what is neither there nor desired: another program has removed it."""
+        known = _names(self._current) | _names(self._desired.services)
+        claimed = {(kind, name) for kind in KINDS for name in self._held.claims(kind)}
+        self._released |= claimed - known
+
+    def _at_boot(self) -> dict[ServiceKey, Service]:
+        wanted = _names(self._desired.services) | self._kept
+        return {
+            key: replace(
+                service,
+                real_servers={
+                    server: attributes
+                    for server, attributes in service.real_servers.items()
+                    if name_of(key, server) in wanted
+                },
+            )
+            for key, service in self._table.items()
+            if name_of(key) in wanted
+        }
+
+    def _with_what_there_was(self, names: set[Name]) -> dict[Name, Mapping[str, Any]]:
+        found: dict[Name, Mapping[str, Any]] = {}
+        for key, service in self._current.items():
+            if name_of(key) in names:
+                found[name_of(key)] = found_data(service.attributes)
+            for server, attributes in service.real_servers.items():
+                if name_of(key, server) in names:
+                    found[name_of(key, server)] = found_data(attributes)
+        return found
 
 
-STAYS = object()
-GOES = object()
+def _method(attributes: RealServerAttributes) -> tuple[str, str, int, str]:
+    """How packets reach a real server, which has to be prepared for it."""
+    return (
+        attributes.forwarding,
+        attributes.tunnel_type,
+        attributes.tunnel_port,
+        attributes.tunnel_checksum,
+    )
+
+
+def _names(table: Table) -> set[Name]:
+    """The names of all objects of a table."""
+    names = {name_of(key) for key in table}
+    names.update(
+        name_of(key, server) for key, service in table.items() for server in service.real_servers
+    )
+    return names
 
 
 def desired_table(services: Iterable[Options]) -> dict[ServiceKey, Service]:
     """The table that options describe; what is left out has its default.
 
-    :raises InvalidInput: with the first thing that can't be, or stands twice.
+    :raises InvalidInput: with the first thing that can't be, or is listed twice.
     """
     table: dict[ServiceKey, Service] = {}
     for its_options in services:
         key = options.service_key(its_options)
         if key in table:
             raise InvalidInput(
-                f"service {key}", "services", str(key), "stands there twice", "make one of them"
+                f"service {key}",
+                "services",
+                str(key),
+                "is listed twice",
+                "merge the two entries into one",
             )
         default = ServiceAttributes.default(key.family)
         attributes = replace(default, **options.service_changes(key, its_options, default))
         check_service(key, attributes)
         service = Service(key, attributes)
         for server_options in its_options.get("real_servers") or ():
-            wish = RealServerWish.of(key, server_options)
-            if wish.real_server in service.real_servers:
+            request = RealServerRequest.of(key, server_options)
+            if request.real_server in service.real_servers:
                 raise InvalidInput(
                     f"service {key}",
                     "real_servers",
-                    str(wish.real_server),
-                    "stands there twice",
-                    "leave one of them out",
+                    str(request.real_server),
+                    "is listed twice",
+                    "remove one of the two entries",
                 )
-            service = wish.applied(service)
+            service = request.applied(service)
         table[key] = service
     return table
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How much one change may remove: a number, or a percentage of what the table holds."""
+    """How much of what is ours one change may remove: a number, or a percentage.
+
+    What counts is the net loss, of the whole table and of each service that stays: a real server that is
+    replaced by another, or by itself at another port, is not lost.
+    """
 
     text: str
     number: int
@@ -256,34 +423,39 @@ class Limit:
     @classmethod
     def of(cls, text: str) -> Limit:
         """:raises InvalidInput: neither a number nor a percentage."""
-        found = re.fullmatch(r"(\d+)(%?)", text.strip())
+        found = re.fullmatch(r"([0-9]{1,9})(%?)", text.strip())
         if not found or (found[2] and int(found[1]) > 100):
             raise InvalidInput(
                 "the plan",
                 "max_removals",
-                text,
+                text[:80],
                 "is neither a number nor a percentage",
-                "write such as 10 or 25%",
+                "write for example 10 or 25%",
             )
         return cls(text.strip(), int(found[1]), bool(found[2]))
 
-    def check(self, plan: Plan, current: Table) -> None:
-        """:raises InvalidInput: the plan removes more."""
-        removed = sum(
-            1 + len(current[operation.service].real_servers)
-            if isinstance(operation, ServiceOperation)
-            else 1
-            for operation in plan.removals
-        )
-        total = sum(1 + len(service.real_servers) for service in current.values())
-        allowed = total * self.number / 100 if self.is_percentage else self.number
-        if removed > allowed:
+    def check(self, current: Table, target: Table, ours: set[Name]) -> None:
+        """:raises InvalidInput: the change removes more.
+
+        :param ours: the objects that count.
+        """
+        before, after = _names(current) & ours, _names(target) & ours
+        self._check(len(before), len(after), "services and real servers that are ours")
+        for key, service in current.items():
+            if key not in target:
+                continue
+            names = {name_of(key, server) for server in service.real_servers} & before
+            left = {name_of(key, server) for server in target[key].real_servers} & after
+            self._check(len(names), len(left), f"real servers of service {key}")
+
+    def _check(self, before: int, after: int, what: str) -> None:
+        allowed = before * self.number / 100 if self.is_percentage else self.number
+        if before - after > allowed:
             raise InvalidInput(
                 "the plan",
                 "max_removals",
                 self.text,
-                f"is less than what it would remove, which is {removed} of the {total} services and "
-                "real servers in the table",
-                "see whether something is missing in the description; if all of this shall go, "
-                "allow it",
+                f"is less than what the plan would remove, which is {before - after} of the {before} {what}",
+                "check whether something is missing in the description; if all of this is to be removed, allow more "
+                "(for the roles: director_max_removals)",
             )

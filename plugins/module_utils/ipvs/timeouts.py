@@ -2,23 +2,29 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""For how long IPVS remembers idle connections: what is asked for, planned. Pure.
+"""How long IPVS remembers idle connections: what is asked for, planned. Pure.
 
-The kernel keeps three timeouts for each network namespace; to set one to 0 leaves it as it is
+The kernel has three timeouts for each network namespace; to set one to 0 leaves it as it is
 (``ip_vs_set_timeout`` in ``ip_vs_ctl.c``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from ..errors import InvalidInput
-from ..manifest import Claim
+from ..host.manifest import Claim
 
 KIND, NAME = "ipvs_timeout", "timeouts"
+SUBJECT = "the timeouts"
 # The kernel counts in ticks, in an int, and there may be 1000 of them a second.
 MAX_SECONDS = (2**31 - 1) // 1000
+
+OPTIONS: Mapping[str, Any] = {
+    name: {"type": "int", "default": 0} for name in ("tcp", "tcpfin", "udp")
+}
 
 
 @dataclass(frozen=True)
@@ -38,55 +44,84 @@ def check(wanted: Mapping[str, int]) -> None:
     for name, seconds in wanted.items():
         if not 0 <= seconds <= MAX_SECONDS:
             raise InvalidInput(
-                "the timeouts",
+                SUBJECT,
                 name,
                 seconds,
-                "is no timeout that IPVS can keep",
-                f"give seconds from 1 to {MAX_SECONDS}, or 0 to leave it as it is",
+                "is out of range",
+                f"use a number of seconds from 1 to {MAX_SECONDS}, or 0 to leave it unchanged",
             )
 
 
 @dataclass(frozen=True)
 class TimeoutPlan:
-    """:ivar claim: what is remembered while the timeouts are ours; None where none is."""
+    """From the timeouts in force to those that are asked for.
+
+    :ivar grown: with those that are asked for.
+    :ivar after: besides, with those restored that are no longer asked for.
+    :ivar claim: what is remembered while some are ours: by name, the seconds ``found`` and ``set``; None where none is.
+    :ivar remaining: those that are ours and no longer asked for, and stay.
+    """
 
     before: Timeouts
+    grown: Timeouts
     after: Timeouts
-    claim: Claim | None = field(default=None)
-
-    @property
-    def diff(self) -> dict[str, str]:
-        changed = self.before != self.after
-        return {
-            "before_header": "IPVS timeouts before",
-            "after_header": "IPVS timeouts after",
-            "before": f"{self.before}\n" if changed else "",
-            "after": f"{self.after}\n" if changed else "",
-        }
+    claim: Claim | None = None
+    remaining: Mapping[str, int] | None = None
 
 
-def plan(current: Timeouts, wanted: Mapping[str, int], claim: Claim | None) -> TimeoutPlan:
-    """From the timeouts in force to the wanted ones.
+def plan(
+    current: Timeouts,
+    wanted: Mapping[str, int],
+    claim: Claim | None,
+    others: Mapping[str, Claim],
+    prune: bool = True,
+) -> TimeoutPlan:
+    """:raises InvalidInput: another owner has set one of them to another value.
 
-    :param wanted: seconds; one that is left out or 0 is not asked for, and gets back the value that was
-        found, where we have changed it.
+    :param wanted: seconds; one that is left out or 0 is not asked for.
+    :param others: the claims of other owners.
+    :param prune: whether those that are no longer asked for are restored.
     """
-    found = dict((claim.found if claim else None) or {})
     now = asdict(current)
+    own = dict((claim.found if claim else None) or {})
     asked = {name: seconds for name, seconds in wanted.items() if seconds}
-    given_back = {name: seconds for name, seconds in found.items() if name not in asked}
-    kept = {
-        name: found.get(name, now[name])
-        for name, seconds in asked.items()
-        if name in found or now[name] != seconds
-    }
-    after = replace(current, **{**given_back, **asked})
-    return TimeoutPlan(current, after, Claim(kept) if kept else None)
+    _check_others(asked, others)
+    shared = {name: each for other in others.values() for name, each in (other.found or {}).items()}
+    kept: dict[str, Mapping[str, int]] = {}
+    for name, seconds in asked.items():
+        known = own.get(name) or shared.get(name)
+        if known or now[name] != seconds:
+            kept[name] = {"found": known["found"] if known else now[name], "set": seconds}
+    going = {name: each for name, each in own.items() if name not in asked and name not in shared}
+    if not prune:
+        kept.update(going)
+    grown = replace(current, **asked)
+    restored = {name: each["found"] for name, each in going.items() if prune}
+    return TimeoutPlan(
+        current,
+        grown,
+        replace(grown, **restored),
+        Claim(kept) if kept else None,
+        {} if prune else {name: each["set"] for name, each in going.items()},
+    )
+
+
+def _check_others(asked: Mapping[str, int], others: Mapping[str, Claim]) -> None:
+    for owner, other in others.items():
+        for name, each in (other.found or {}).items():
+            if name in asked and asked[name] != each["set"]:
+                raise InvalidInput(
+                    SUBJECT,
+                    name,
+                    asked[name],
+                    f"contradicts the {each['set']} seconds that the owner {owner} has set on this host",
+                    f"let both agree on one value, or remove it from {owner} first",
+                )
 
 
 def script_body(wanted: Mapping[str, int]) -> str | None:
     """The command that sets them at boot; None where none is asked for."""
-    seconds = [wanted.get(name, 0) for name in ("tcp", "tcpfin", "udp")]
+    seconds = [wanted.get(name, 0) for name in OPTIONS]
     if not any(seconds):
         return None
     return "ipvsadm --set {} {} {}\n".format(*seconds)

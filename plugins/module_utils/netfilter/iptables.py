@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import json
 import os
@@ -13,12 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..commands import Commands
-from ..errors import Unavailable
+from ..errors import KernelRefusal, Unavailable
+from ..host.commands import Commands
+from ..net import FAMILY_NAMES
+from . import others
 from .model import Firewall
 
 _COMMANDS: Mapping[str, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}
 _WAIT_SECONDS = 60
+_REMEDY = (
+    "see that the kernel has the modules for it ('iptables -t nat -L' works), and that no other program keeps the "
+    "firewall locked"
+)
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,11 @@ class Iptables:
         return self.commands.find(f"{_COMMANDS[family]}-restore") is not None
 
     def read(self, family: str, check_mode: bool) -> Firewall:
-        """The firewall as it is.
+        """The current firewall; that of a host without iptables is empty.
 
-        In check mode, nf_tables that is not loaded stays so: its firewall is empty. So is that of a host
-        without iptables, which an earlier task of the same play may be about to install.
+        In check mode nf_tables is not loaded: where it is not, the firewall is empty.
         """
-        if check_mode and not self.is_there(family):
+        if not self.is_there(family):
             return Firewall({})
         if check_mode and self.backend() == "nf_tables" and not _has_nf_tables():
             return Firewall({})
@@ -46,10 +52,19 @@ class Iptables:
     def apply(self, family: str, text: str) -> None:
         """Carry a transaction out; each table's part is all or nothing.
 
-        :raises Unavailable: it was refused.
+        :raises KernelRefusal: it was refused, and nothing has been changed.
         """
-        wait = ["--noflush", "--wait", str(_WAIT_SECONDS)]
-        self._run([f"{_COMMANDS[family]}-restore", *wait], text)
+        name = f"{_COMMANDS[family]}-restore"
+        done = self.commands.run(
+            [self._command(name), "--noflush", "--wait", str(_WAIT_SECONDS)], text
+        )
+        if done.complaint:
+            raise KernelRefusal(
+                f"Could not change the {FAMILY_NAMES[family]} firewall",
+                0,
+                f"{name} refused: {done.complaint}",
+                _REMEDY,
+            )
 
     def backend(self) -> str:
         """``nf_tables`` or ``legacy``."""
@@ -68,25 +83,38 @@ class Iptables:
         return [each["chain"] for each in found if "hook" in each.get("chain", {})]
 
     def firewalld_runs(self) -> bool:
-        """Whether firewalld is at work."""
+        """Whether firewalld is running."""
         command = self.commands.find("systemctl")
         if command is None or self.commands.find("firewalld") is None:
             return False
         return self.commands.run([command, "is-active", "--quiet", "firewalld"]).code == 0
 
-    def _run(self, words: list[str], text: str | None = None) -> str:
-        command = self.commands.find(words[0])
+    def _run(self, words: list[str]) -> str:
+        done = self.commands.run([self._command(words[0]), *words[1:]])
+        if done.complaint:
+            raise Unavailable(f"{words[0]} refused: {done.complaint}; {_REMEDY}.")
+        return done.output
+
+    def _command(self, name: str) -> str:
+        command = self.commands.find(name)
         if command is None:
             raise Unavailable(
-                f"The command {words[0]} is not on this host; install the package iptables."
+                f"The command {name} is not on this host; install the package iptables."
             )
-        done = self.commands.run([command, *words[1:]], text)
-        if done.complaint:
-            raise Unavailable(
-                f"{words[0]} refused: {done.complaint}; see that the kernel has the modules for it ('iptables -t "
-                "nat -L' works), and that no other program keeps the firewall locked."
-            )
-        return done.output
+        return command
+
+
+@functools.lru_cache(maxsize=1)
+def warnings(iptables: Iptables) -> tuple[str, ...]:
+    """What else filters on this host, as sentences; asked once, however many kinds and reads there are."""
+    return tuple(
+        others.warnings(
+            iptables.backend(),
+            legacy_tables(),
+            iptables.foreign_chains(),
+            iptables.firewalld_runs(),
+        )
+    )
 
 
 def legacy_tables() -> list[str]:

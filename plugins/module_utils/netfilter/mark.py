@@ -4,7 +4,7 @@
 
 """Firewall marks on a director, by which several ports or addresses are one virtual service. Pure.
 
-IPVS takes packets at INPUT (``ip_vs_core.c``), so that the mark has to be set before, at PREROUTING.
+IPVS takes packets at INPUT (``ip_vs_core.c``), so the mark has to be set before, at PREROUTING.
 """
 
 from __future__ import annotations
@@ -16,22 +16,37 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidInput
-from .model import Chain, Rule, chains_of
-from .nat import FAMILIES
+from ..ipvs.options import service_key
+from ..ipvs.words import PROTOCOLS
+from ..net import FAMILY_OF_VERSION, listed
+from .model import Chain, chains_of, port_matches
 
 CHAINS = (("mangle", "MARK", "PREROUTING"),)
-# What one rule of multiport takes (XT_MULTI_PORTS); a range counts twice.
-_MOST_PORTS = 15
-_PORTS = re.compile(r"(\d{1,5})(?:[:-](\d{1,5}))?")
-PROTOCOLS = ("tcp", "udp", "sctp")
+_PORTS = re.compile(r"([0-9]{1,5})(?:[:-]([0-9]{1,5}))?")
+_MATCH: Mapping[str, Any] = {
+    "address": {"type": "str", "required": True},
+    "protocol": {
+        "type": "str",
+        "choices": [*PROTOCOLS, *(protocol.upper() for protocol in PROTOCOLS)],
+        "default": "tcp",
+    },
+    "ports": {"type": "list", "elements": "str", "default": []},
+}
+_MARK: Mapping[str, Any] = {
+    "fwmark": {"type": "int", "required": True},
+    "match": {"type": "list", "elements": "dict", "required": True, "options": _MATCH},
+}
+OPTIONS: Mapping[str, Any] = {
+    "marks": {"type": "list", "elements": "dict", "default": [], "options": _MARK},
+}
 
 
 @dataclass(frozen=True)
 class Match:
-    """Which packets.
+    """Which packets get a mark.
 
-    :ivar network: their destination; of an address, with its full length.
-    :ivar ports: (first, last) of each; none for all.
+    :ivar network: their destination; an address with its full prefix length.
+    :ivar ports: (first, last) of each range; none for all ports.
     """
 
     network: str
@@ -41,12 +56,12 @@ class Match:
 
     @property
     def address(self) -> str | None:
-        """The virtual address, None where it is a whole network."""
+        """The virtual address; None for a whole network."""
         network = ipaddress.ip_network(self.network)
         return str(network.network_address) if network.num_addresses == 1 else None
 
     def overlaps(self, other: Match) -> bool:
-        """Whether a packet could be of both."""
+        """Whether one packet could match both."""
         one, two = ipaddress.ip_network(self.network), ipaddress.ip_network(other.network)
         if self.protocol != other.protocol or one.version != two.version:
             return False
@@ -58,10 +73,23 @@ class Match:
         return ports and (one.network_address in two or two.network_address in one)
 
 
-def match(subject: str, given: Mapping[str, Any]) -> Match:
-    """A match out of its options.
+def of_options(options: Mapping[str, Any]) -> list[tuple[int, Match]]:
+    """The marks, each with the packets that get it, of all options of the module.
 
-    :raises InvalidInput: it can't be one.
+    :raises InvalidInput: a value that can't be.
+    """
+    return [
+        (fwmark, match(f"mark {fwmark}", given))
+        for each in options["marks"]
+        for fwmark in [service_key({"fwmark": each["fwmark"]}).fwmark]
+        for given in each["match"] or ()
+    ]
+
+
+def match(subject: str, given: Mapping[str, Any]) -> Match:
+    """A match, of its options.
+
+    :raises InvalidInput: a value that can't be.
     """
     text = str(given.get("address") or "")
     try:
@@ -74,23 +102,21 @@ def match(subject: str, given: Mapping[str, Any]) -> Match:
             "is neither an IP address nor a network",
             "write the virtual address, such as 198.51.100.10",
         ) from None
-    protocol = given.get("protocol") or "tcp"
+    protocol = str(given.get("protocol") or "tcp").lower()
     if protocol not in PROTOCOLS:
         raise InvalidInput(
             subject,
             "protocol",
-            protocol,
-            "can't be matched",
+            given.get("protocol"),
+            "cannot be matched",
             "choose one of " + ", ".join(PROTOCOLS),
         )
-    ports = given.get("ports") or ()
-    listed = ports if isinstance(ports, (list, tuple)) else [ports]
-    ranges = tuple(sorted({_range(subject, str(port)) for port in listed}))
-    return Match(str(network), FAMILIES[network.version], protocol, ranges)
+    ranges = tuple(sorted({_range(subject, port) for port in listed(given.get("ports"))}))
+    return Match(str(network), FAMILY_OF_VERSION[network.version], protocol, ranges)
 
 
-def _range(subject: str, text: str) -> tuple[int, int]:
-    found = _PORTS.fullmatch(text.strip())
+def _range(subject: str, given: Any) -> tuple[int, int]:
+    found = None if isinstance(given, bool) else _PORTS.fullmatch(str(given).strip())
     if found:
         first = int(found[1])
         last = int(found[2] or found[1])
@@ -99,9 +125,9 @@ def _range(subject: str, text: str) -> tuple[int, int]:
     raise InvalidInput(
         subject,
         "ports",
-        text,
-        "is no port",
-        "write one from 1 to 65535, or a range such as 8000:8080",
+        given,
+        "is not a port",
+        "write a number from 1 to 65535, or a range such as 8000-8080",
     )
 
 
@@ -111,39 +137,15 @@ def match_data(each: Match) -> dict[str, Any]:
     return {"address": each.network, "protocol": each.protocol, "ports": ports}
 
 
-def possible(owner: str) -> list[Chain]:
-    """Every chain that an owner could have, without rules."""
-    return chains_of(CHAINS, {"MARK": ()}, owner)
-
-
 def chains(marks: Sequence[tuple[int, Match]], family: str, owner: str) -> list[Chain]:
-    """The chains of one family, none where there is nothing to be marked.
+    """Every chain that an owner could have in one family; without rules where nothing is marked.
 
-    :param marks: (mark, which packets get it).
+    :param marks: (mark, which packets get it); of several for one packet, the last counts.
     """
     rules = [
-        rule for fwmark, each in marks if each.family == family for rule in _rules(fwmark, each)
+        ("-d", each.network, *words, "-j", "MARK", "--set-xmark", f"{fwmark:#x}/0xffffffff")
+        for fwmark, each in marks
+        if each.family == family
+        for words in port_matches(each.protocol, each.ports)
     ]
-    return [chain for chain in chains_of(CHAINS, {"MARK": rules}, owner) if chain.rules]
-
-
-def _rules(fwmark: int, each: Match) -> list[Rule]:
-    begin: Rule = ("-d", each.network, "-p", each.protocol)
-    target: Rule = ("-j", "MARK", "--set-xmark", f"{fwmark:#x}/0xffffffff")
-    if not each.ports:
-        return [(*begin, *target)]
-    if len(each.ports) == 1:
-        first, last = each.ports[0]
-        text = f"{first}:{last}" if first != last else str(first)
-        return [(*begin, "-m", each.protocol, "--dport", text, *target)]
-    rules: list[Rule] = []
-    words: list[str] = []
-    room = _MOST_PORTS
-    for first, last in each.ports:
-        takes = 2 if first != last else 1
-        if takes > room:
-            rules.append((*begin, "-m", "multiport", "--dports", ",".join(words), *target))
-            words, room = [], _MOST_PORTS
-        words.append(f"{first}:{last}" if first != last else str(first))
-        room -= takes
-    return [*rules, (*begin, "-m", "multiport", "--dports", ",".join(words), *target)]
+    return chains_of(CHAINS, {"MARK": rules}, owner)

@@ -2,24 +2,29 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Chains of ours in the firewall: what they hold, what they are called, and how they are compared. Pure.
+"""Our chains in the firewall: their names, their rules, and how rules are compared. Pure.
 
-Nothing of anybody else's is touched: each chain of ours is jumped to from a built-in one, and every rule
-bears a comment that says whose it is.
+Rules of others are never touched: a built-in chain jumps to each chain of ours, and every rule of ours has a
+comment that names its owner.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterable, Mapping
+import socket
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from ..net import FAMILY_OF_VERSION, FULL_LENGTH, Network, family_of
 
 # XT_EXTENSION_MAXNAMELEN less one.
 MAX_CHAIN_NAME = 28
 COMMENT = "lvs.cluster:"
 PREFIX = "LVS-"
-# As /etc/protocols may call what a rule has by its number.
+# What one multiport rule takes (XT_MULTI_PORTS); a range counts twice.
+MOST_PORTS = 15
+# The names in /etc/protocols of protocols that our rules give by number.
 _PROTOCOLS: Mapping[str, str] = {
     "ipencap": "4",
     "ipip": "4",
@@ -28,11 +33,15 @@ _PROTOCOLS: Mapping[str, str] = {
     "gre": "47",
 }
 
+# iptables-save omits a match of any address.
+_ANY = ("0.0.0.0/0", "::/0")
+_ADDRESSES = ("-s", "-d", "--vaddr")
+
 Rule = tuple[str, ...]
 
 
 def chain_name(part: str, owner: str) -> str:
-    """``LVS-FORWARD-web``; a long owner is cut, and told from others by a digest."""
+    """Such as ``LVS-FWD-web``; a long owner is cut, and a digest tells it from others."""
     name = f"{PREFIX}{part}-{owner}"
     if len(name) <= MAX_CHAIN_NAME:
         return name
@@ -44,7 +53,7 @@ def chain_name(part: str, owner: str) -> str:
 class Chain:
     """A chain of ours.
 
-    :ivar hook: the built-in chain from which it is reached.
+    :ivar hook: the built-in chain that jumps to it.
     :ivar rules: the words of each rule, without ``-A`` and the chain's name.
     """
 
@@ -61,14 +70,14 @@ class Chain:
 
 
 def comment(owner: str) -> Rule:
-    """The words that say whose a rule is."""
+    """The words that name the owner of a rule."""
     return "-m", "comment", "--comment", COMMENT + owner
 
 
 def chains_of(
     places: Iterable[tuple[str, str, str]], rules: Mapping[str, Iterable[Rule]], owner: str
 ) -> list[Chain]:
-    """Chains of an owner, each rule with the comment that says so.
+    """The chains of an owner, each rule with the comment that names it.
 
     :param places: (table, the part of the chain's name, the built-in chain).
     :param rules: by the part of the name.
@@ -78,7 +87,7 @@ def chains_of(
             table,
             chain_name(part, owner),
             hook,
-            tuple(_with_comment(rule, owner) for rule in rules[part]),
+            tuple(_with_comment(rule, owner) for rule in dict.fromkeys(rules.get(part, ()))),
             owner,
         )
         for table, part, hook in places
@@ -86,14 +95,14 @@ def chains_of(
 
 
 def _with_comment(rule: Rule, owner: str) -> Rule:
-    """The comment stands before the target, where the tools write it."""
+    """The comment comes before the target, where iptables-save writes it."""
     at = rule.index("-j")
     return (*rule[:at], *comment(owner), *rule[at:])
 
 
 @dataclass(frozen=True)
 class Firewall:
-    """The firewall of one family as it is: table to chain to rules, as ``iptables-save`` tells it."""
+    """The current firewall of one family: table to chain to rules, as ``iptables-save`` prints it."""
 
     tables: Mapping[str, Mapping[str, tuple[Rule, ...]]]
 
@@ -126,11 +135,12 @@ class Firewall:
         return [
             rule
             for rule in self.rules(chain.table, chain.hook) or ()
-            if rule[-2:] in (("-j", chain.name), ("-g", chain.name)) or _target(rule) == chain.name
+            if target_of(rule) == chain.name
         ]
 
 
-def _target(rule: Rule) -> str | None:
+def target_of(rule: Sequence[str]) -> str | None:
+    """The target of a rule, or the chain that it jumps to; None where it has none."""
     for word, following in zip(rule, rule[1:]):
         if word in ("-j", "-g"):
             return following
@@ -138,7 +148,7 @@ def _target(rule: Rule) -> str | None:
 
 
 def canonical(rule: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """A rule as its options, sorted: what tools write in different orders is the same all the same."""
+    """A rule as its sorted options, the same for all ways in which tools write one rule."""
     options: list[list[str]] = []
     negated = False
     for word in rule:
@@ -148,14 +158,65 @@ def canonical(rule: Iterable[str]) -> tuple[tuple[str, ...], ...]:
             options.append(["!", word] if negated else [word])
             negated = False
         elif options:
-            named = _PROTOCOLS.get(word, word) if options[-1][-1] == "-p" else word
-            options[-1].append(",".join(sorted(named.split(","))))
-    return tuple(sorted(tuple(option) for option in options))
+            options[-1].append(_value(options[-1][-1], word))
+    return tuple(
+        sorted(
+            tuple(option)
+            for option in options
+            if not (option[0] in _ADDRESSES and option[1:] and option[1] in _ANY)
+        )
+    )
+
+
+def _value(option: str, word: str) -> str:
+    if option == "-p":
+        return _PROTOCOLS.get(word, word)
+    if option in _ADDRESSES:
+        address, _slash, length = word.partition("/")
+        if ":" in address:
+            # Python versions differ on ::ffff:192.0.2.1.
+            address = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address))
+        full = str(FULL_LENGTH[family_of(address)])
+        # Of the address of a virtual service, iptables-save prints no full length.
+        return f"{address}/{length or full}"
+    return ",".join(sorted(word.split(",")))
 
 
 def same(ours: Iterable[Rule], theirs: Iterable[Rule]) -> bool:
-    """Whether two chains hold the same rules in the same order."""
+    """Whether two chains have the same rules in the same order."""
     return [canonical(rule) for rule in ours] == [canonical(rule) for rule in theirs]
+
+
+def of_family(networks: Iterable[Network], family: str) -> list[str]:
+    """The networks of one family as text, sorted: their order in a description has no meaning."""
+    own = {each for each in networks if FAMILY_OF_VERSION[each.version] == family}
+    return [str(each) for each in sorted(own)]
+
+
+def port_matches(protocol: str, ranges: Iterable[tuple[int, int]]) -> list[Rule]:
+    """The words that match a protocol and ports, as few rules as they fit into.
+
+    :param ranges: (first, last) of each; none for all ports.
+    """
+    rules: list[Rule] = []
+    words: list[str] = []
+    room = MOST_PORTS
+    for first, last in sorted(set(ranges)):
+        takes = 2 if first != last else 1
+        if takes > room:
+            rules.append(_ports(protocol, words))
+            words, room = [], MOST_PORTS
+        words.append(f"{first}:{last}" if first != last else str(first))
+        room -= takes
+    return [*rules, _ports(protocol, words)]
+
+
+def _ports(protocol: str, words: Sequence[str]) -> Rule:
+    if not words:
+        return ("-p", protocol)
+    if len(words) == 1:
+        return ("-p", protocol, "-m", protocol, "--dport", words[0])
+    return ("-p", protocol, "-m", "multiport", "--dports", ",".join(words))
 
 
 def line(chain: str, rule: Rule) -> str:
@@ -164,7 +225,7 @@ def line(chain: str, rule: Rule) -> str:
 
 
 def quoted(word: str) -> str:
-    """A word as ``iptables-restore`` reads it, which knows double quotes only."""
+    """A word as ``iptables-restore`` reads it, which knows no quotes but double ones."""
     if word and all(sign.isalnum() or sign in "-_./:,!+%@" for sign in word):
         return word
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -2,48 +2,75 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a director that forwards by NAT needs of the firewall. Pure.
+"""The firewall rules of a director that forwards by NAT. Pure.
 
-IPVS takes packets at INPUT, behind the filter, and sends them on at OUTPUT. Only the answers of real
-servers cross FORWARD, and with net.ipv4.vs.conntrack=0 in the state INVALID: so they are accepted by
-their source. What real servers send on their own is masqueraded, and the answers to that have a state.
+IPVS takes packets at INPUT, behind the filter, and sends them at OUTPUT. Only the replies of real servers
+cross FORWARD, and with net.ipv4.vs.conntrack=0 they are in the state INVALID: so they are accepted by their
+source. Connections that real servers open themselves are masqueraded; replies to those have a state.
 
-Where clients and real servers share a segment, a redirect would tell a real server the way around the
-director. For IPv4 a setting keeps the kernel from sending them; for IPv6 there is none (``ip6_forward`` in
-``ip6_output.c``), so they are dropped here.
+Where clients and real servers share a segment, a redirect would tell a real server a way around the
+director. For IPv4 a setting keeps the kernel from sending redirects; for IPv6 there is none (``ip6_forward``
+in ``ip6_output.c``), so they are dropped here.
+
+A director whose real servers have another default gateway (one-armed NAT) also rewrites the source of
+what it forwards, so that replies return to it. Such rules have a chain of their own, because the other one
+returns on packets for real servers.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from ..errors import InvalidInput
-from ..ipvs import options
 from ..ipvs.model import ServiceKey
-from .model import Chain, Rule, chains_of
+from ..ipvs.options import SERVICE_KEY_SPEC, service_key
+from ..ipvs.words import PROTOCOLS
+from ..net import FULL_LENGTH, Network, network, packed
+from .model import Chain, Rule, chains_of, of_family, port_matches
 
-Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
-FAMILIES: Mapping[int, str] = {4: "ipv4", 6: "ipv6"}
 # (table, the part of the chain's name, the built-in chain)
 CHAINS = (
     ("filter", "IN", "INPUT"),
     ("filter", "FWD", "FORWARD"),
     ("filter", "OUT", "OUTPUT"),
     ("nat", "POST", "POSTROUTING"),
+    ("nat", "SNAT", "POSTROUTING"),
 )
+SUBJECT = "the firewall rules"
+_LIST: Mapping[str, Any] = {"type": "list", "elements": "str", "default": []}
+_SERVICES: Mapping[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": SERVICE_KEY_SPEC,
+}
+OPTIONS: Mapping[str, Any] = {
+    "networks": _LIST,
+    "services": _SERVICES,
+    "masquerade": {"type": "bool", "default": True},
+    "exclude": _LIST,
+    "out_interface": {"type": "str"},
+    "ipvs": {"type": "bool", "default": False},
+    "snat": _SERVICES,
+    "accept": {"type": "bool", "default": True},
+}
+# IANA's numbers, as iptables-save prints them.
+_NUMBERS: Mapping[str, str] = {"tcp": "6", "udp": "17", "sctp": "132"}
 
 
 @dataclass(frozen=True)
-class NatWish:
-    """:ivar networks: where real servers are.
-    :ivar exclude: destinations to which nothing is masqueraded, besides these networks.
-    :ivar services: what is let in.
-    :ivar masquerade: whether what real servers send on their own is masqueraded.
-    :ivar accept: whether the answers of real servers are let through.
-    :ivar ipvs: whether masquerading is for packets of IPVS only.
+class Nat:
+    """What is desired.
+
+    :ivar networks: the networks of real servers.
+    :ivar exclude: other destinations to which nothing is masqueraded.
+    :ivar services: the virtual services that are accepted.
+    :ivar masquerade: whether connections that real servers open are masqueraded.
+    :ivar accept: whether packets from and replies to real servers are accepted.
+    :ivar ipvs: whether only packets of IPVS are masqueraded.
+    :ivar snat: the virtual services whose clients are masqueraded towards the real servers.
     """
 
     networks: tuple[Network, ...] = ()
@@ -53,10 +80,28 @@ class NatWish:
     masquerade: bool = True
     accept: bool = True
     ipvs: bool = False
+    snat: tuple[ServiceKey, ...] = ()
+
+
+def of_options(options: Mapping[str, Any]) -> Nat:
+    """The desired state, of all options of the module.
+
+    :raises InvalidInput: a value that can't be.
+    """
+    return Nat(
+        networks=tuple(network(SUBJECT, "networks", text) for text in options["networks"]),
+        exclude=tuple(network(SUBJECT, "exclude", text) for text in options["exclude"]),
+        services=services(options["services"]),
+        out_interface=interface(options["out_interface"]) if options["out_interface"] else "",
+        masquerade=options["masquerade"],
+        accept=options["accept"],
+        ipvs=options["ipvs"],
+        snat=services(options["snat"]),
+    )
 
 
 def interface(name: str) -> str:
-    """An interface's name; a + at its end stands for any more.
+    """The name of an interface; a + at its end matches any longer name.
 
     :raises InvalidInput: it can't be one.
     """
@@ -68,57 +113,63 @@ def interface(name: str) -> str:
         or " " in name
     ):
         raise InvalidInput(
-            "the masquerading",
+            SUBJECT,
             "out_interface",
             name,
-            "is no interface's name",
-            "name one that 'ip link' shows",
+            "is not the name of an interface",
+            "use one that 'ip link' shows",
         )
     return name
 
 
 def services(given: Sequence[Mapping[str, Any]]) -> tuple[ServiceKey, ...]:
-    """:raises InvalidInput: one names no service."""
-    return tuple(options.service_key(each) for each in given)
+    """:raises InvalidInput: one that names no service."""
+    return tuple(service_key(each) for each in given)
 
 
-def possible(owner: str) -> list[Chain]:
-    """Every chain that an owner could have, without rules."""
-    return chains_of(CHAINS, {part: [] for _table, part, _hook in CHAINS}, owner)
-
-
-def chains(wish: NatWish, family: str, owner: str) -> list[Chain]:
-    """The chains of one family, those that would be empty left out."""
+def chains(wanted: Nat, family: str, owner: str) -> list[Chain]:
+    """Every chain that an owner could have in one family; those that are not needed have no rules."""
     rules: dict[str, list[Rule]] = {
-        "IN": _let_in(wish, family),
-        "FWD": _forward(wish, family) if wish.accept else [],
-        "OUT": _no_redirects(wish, family) if wish.accept else [],
-        "POST": _masquerade(wish, family) if wish.masquerade else [],
+        "IN": _accept_services(wanted, family),
+        "FWD": _forward(wanted, family) if wanted.accept else [],
+        "OUT": _no_redirects(wanted, family) if wanted.accept else [],
+        "POST": _masquerade(wanted, family) if wanted.masquerade else [],
+        "SNAT": _masquerade_clients(wanted, family),
     }
-    return [chain for chain in chains_of(CHAINS, rules, owner) if chain.rules]
+    return chains_of(CHAINS, rules, owner)
 
 
-def _of(networks: Sequence[Network], family: str) -> list[str]:
-    return [str(network) for network in networks if FAMILIES[network.version] == family]
+def _order(key: ServiceKey) -> tuple[Any, ...]:
+    """Services in an order that does not depend on that of the description."""
+    if key.fwmark:
+        return (1, key.fwmark)
+    return (0, packed(key.family, key.address), PROTOCOLS.index(key.protocol), key.port)
 
 
-def _let_in(wish: NatWish, family: str) -> list[Rule]:
-    found: list[Rule] = []
-    for key in wish.services:
-        if key.family != family:
-            continue
+def _sorted(keys: Sequence[ServiceKey], family: str) -> list[ServiceKey]:
+    return sorted({key for key in keys if key.family == family}, key=_order)
+
+
+def _accept_services(wanted: Nat, family: str) -> list[Rule]:
+    ports: dict[tuple[str, str], list[int]] = {}
+    marked: list[Rule] = []
+    for key in _sorted(wanted.services, family):
         if key.fwmark:
-            found.append(("-m", "mark", "--mark", hex(key.fwmark), "-j", "ACCEPT"))
-            continue
-        rule: Rule = ("-d", f"{key.address}/{32 if family == 'ipv4' else 128}", "-p", key.protocol)
-        if key.port:
-            rule = (*rule, "-m", key.protocol, "--dport", str(key.port))
-        found.append((*rule, "-j", "ACCEPT"))
-    return found
+            marked.append(("-m", "mark", "--mark", hex(key.fwmark), "-j", "ACCEPT"))
+        else:
+            ports.setdefault((key.address, key.protocol), []).append(key.port)
+    return [
+        *(
+            ("-d", f"{address}/{FULL_LENGTH[family]}", *words, "-j", "ACCEPT")
+            for (address, protocol), its in ports.items()
+            for words in port_matches(protocol, [] if 0 in its else [(port, port) for port in its])
+        ),
+        *marked,
+    ]
 
 
-def _forward(wish: NatWish, family: str) -> list[Rule]:
-    inside = _of(wish.networks, family)
+def _forward(wanted: Nat, family: str) -> list[Rule]:
+    inside = of_family(wanted.networks, family)
     out: list[Rule] = [("-s", network, "-j", "ACCEPT") for network in inside]
     back: list[Rule] = [
         ("-d", network, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
@@ -127,21 +178,38 @@ def _forward(wish: NatWish, family: str) -> list[Rule]:
     return out + back
 
 
-def _no_redirects(wish: NatWish, family: str) -> list[Rule]:
+def _no_redirects(wanted: Nat, family: str) -> list[Rule]:
     if family != "ipv6":
         return []
     redirect: Rule = ("-p", "ipv6-icmp", "-m", "icmp6", "--icmpv6-type", "137")
-    return [("-d", network, *redirect, "-j", "DROP") for network in _of(wish.networks, family)]
+    return [
+        ("-d", network, *redirect, "-j", "DROP") for network in of_family(wanted.networks, family)
+    ]
 
 
-def _masquerade(wish: NatWish, family: str) -> list[Rule]:
-    inside = _of(wish.networks, family)
+def _masquerade(wanted: Nat, family: str) -> list[Rule]:
+    inside = of_family(wanted.networks, family)
     if not inside:
         return []
     stays: list[Rule] = [
-        ("-d", network, "-j", "RETURN") for network in [*inside, *_of(wish.exclude, family)]
+        ("-d", network, "-j", "RETURN") for network in [*inside, *of_family(wanted.exclude, family)]
     ]
-    narrowed: Rule = ("-o", wish.out_interface) if wish.out_interface else ()
-    if wish.ipvs:
+    narrowed: Rule = ("-o", wanted.out_interface) if wanted.out_interface else ()
+    if wanted.ipvs:
         narrowed = (*narrowed, "-m", "ipvs", "--ipvs")
     return stays + [("-s", network, *narrowed, "-j", "MASQUERADE") for network in inside]
+
+
+def _masquerade_clients(wanted: Nat, family: str) -> list[Rule]:
+    """The words of the match are in the order in which ``iptables-save`` prints them."""
+    found: list[Rule] = []
+    for key in _sorted(wanted.snat, family):
+        if key.fwmark:
+            # IPVS sends the very packet that got the mark.
+            words: Rule = ("-m", "mark", "--mark", hex(key.fwmark), "-m", "ipvs")
+        else:
+            words = ("-m", "ipvs", "--vproto", _NUMBERS[key.protocol], "--vaddr", key.address)
+            if key.port:
+                words = (*words, "--vport", str(key.port))
+        found.append((*words, "--vmethod", "MASQ", "-j", "MASQUERADE"))
+    return found

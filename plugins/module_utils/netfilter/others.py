@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who else filters on this host, as sentences for the operator. Pure."""
+"""What else filters packets on this host, as sentences for the operator. Pure."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def warnings(
     chains: Iterable[Mapping[str, Any]],
     firewalld: bool,
 ) -> list[str]:
-    """What may stop packets that our rules let through."""
+    """What may drop packets that our rules accept."""
     found = []
     if firewalld:
         found.append(
-            "firewalld runs on this host: packets have to pass its rules too, and with the iptables backend "
-            "it removes ours when it reloads; let it allow the services, or turn it off."
+            "firewalld runs on this host. Packets have to pass its rules too, and with its iptables backend it "
+            "removes ours when it reloads. Allow the services in firewalld, or disable it."
         )
     if backend == "nf_tables" and legacy_tables:
         found.append(
             f"iptables-legacy has tables in the kernel too ({', '.join(legacy_tables)}), and packets have to pass "
-            "both; see 'iptables-legacy-save'."
+            "those as well. See 'iptables-legacy-save'."
         )
     for chain in chains:
         family, table = str(chain.get("family")), str(chain.get("table"))
@@ -46,6 +46,6 @@ def warnings(
             continue
         found.append(
             f"nftables has the table {family} {table} with a chain at the hook {chain['hook']} (policy "
-            f"{chain.get('policy', 'accept')}): packets have to pass it too; see 'nft list table {family} {table}'."
+            f"{chain.get('policy', 'accept')}). Packets have to pass it too. See 'nft list table {family} {table}'."
         )
     return found

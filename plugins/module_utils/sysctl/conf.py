@@ -10,8 +10,7 @@ import fnmatch
 import os
 from collections.abc import Iterable, Mapping
 
-from ..errors import InvalidInput
-from .profiles import Wish, canonical_name, rank
+from .profiles import Setting, dotted, rank
 
 # Of files with one name, the first of these folders wins.
 FOLDERS = (
@@ -34,22 +33,22 @@ def modules_path(owner: str) -> str:
     return f"{MODULES_FOLDER}/lvs.cluster-{owner}.conf"
 
 
-def text(owner: str, wishes: Iterable[Wish], values: Mapping[str, str]) -> str | None:
-    """The file; None where nothing is wished. A value that was found and will do is kept at boot, too."""
+def text(owner: str, desired: Iterable[Setting], values: Mapping[str, str]) -> str | None:
+    """The file; None where nothing is desired. A value that was found and will do is kept at boot, too."""
     lines = set()
-    for wish in wishes:
-        value = wish.value if wish.pattern else values[wish.name]
+    for each in desired:
+        value = each.value if each.pattern else values[each.name]
         # In the order in which they are written now: forwarding resets what comes before it.
-        lines.add((rank(wish.name), f"{wish.pattern or wish.name} = {value}"))
+        lines.add((rank(each.name), f"{each.pattern or each.name} = {value}"))
     if not lines:
         return None
     ordered = [line for _rank, line in sorted(lines)]
     return "\n".join([f"# Of lvs.cluster, for owner {owner}.", *ordered, ""])
 
 
-def modules_text(owner: str, wishes: Iterable[Wish]) -> str | None:
+def modules_text(owner: str, desired: Iterable[Setting]) -> str | None:
     """The list of modules; None where none is needed."""
-    if not any(wish.name.startswith("net.ipv4.vs.") for wish in wishes):
+    if not any(each.name.startswith("net.ipv4.vs.") for each in desired):
         return None
     return f"# Of lvs.cluster, for owner {owner}: without it there is no net.ipv4.vs.\nip_vs\n"
 
@@ -62,21 +61,11 @@ def assignments(content: str) -> list[tuple[str, str]]:
         if not line or line[0] in "#;" or "=" not in line:
             continue
         name, _equals, value = line.partition("=")
-        name = name.strip().lstrip("-").strip()
-        if any(sign in name for sign in "*?["):
-            slash, dot = name.find("/"), name.find(".")
-            if slash != -1 and (dot == -1 or slash < dot):
-                name = name.replace("/", "\0").replace(".", "/").replace("\0", ".")
-        else:
-            try:
-                name = canonical_name(name)
-            except InvalidInput:
-                continue
-        found.append((name, " ".join(value.split())))
+        found.append((dotted(name.strip().lstrip("-").strip()), " ".join(value.split())))
     return found
 
 
-def overrides(wishes: Iterable[Wish], own: str, files: Mapping[str, str]) -> list[str]:
+def overrides(desired: Iterable[Setting], own: str, files: Mapping[str, str]) -> list[str]:
     """Sentences about files that at boot are read after ours and set one of our settings otherwise.
 
     :param own: our file's path.
@@ -90,9 +79,9 @@ def overrides(wishes: Iterable[Wish], own: str, files: Mapping[str, str]) -> lis
         if name <= os.path.basename(own):
             continue
         found += [
-            f"{in_force[name]} is read after {own} at boot and sets {wish.name} to {value}; take it out there."
+            f"{in_force[name]} is read after {own} at boot and sets {each.name} to {value}; take it out there."
             for pattern, value in assignments(files[in_force[name]])
-            for wish in wishes
-            if fnmatch.fnmatchcase(wish.name, pattern) and not wish.is_met(value)
+            for each in desired
+            if fnmatch.fnmatchcase(each.name, pattern) and not each.is_met(value)
         ]
     return found

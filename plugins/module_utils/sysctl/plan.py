@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the settings that are to those that shall be: what is written, and what is remembered. Pure."""
+"""From the settings that are to those that are desired: what is written, and what is claimed. Pure."""
 
 from __future__ import annotations
 
@@ -10,96 +10,115 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..manifest import Claim
-from .profiles import AFFECTED, Wish, rank, same_setting, side_effects
+from ..host.manifest import Claim
+from .profiles import AFFECTED, Setting, rank, same_setting, side_effects
 
 KIND = "sysctl"
 
 
 @dataclass(frozen=True)
 class Write:
-    """One setting gets a value."""
+    """One setting gets a value.
+
+    :ivar restores: whether it is the value that was found before our first change.
+    """
 
     name: str
     before: str
     after: str
+    restores: bool = False
 
 
 @dataclass(frozen=True)
 class SettingsPlan:
     """:ivar writes: in order.
     :ivar claims: name to claim, of all that is ours while the plan is in force.
-    :ivar values: every wished setting as it then is.
-    :ivar surplus: what is ours and not wished, and is kept.
+    :ivar values: every desired setting as it then is.
+    :ivar surplus: what is ours, no longer desired and kept.
     """
 
     writes: tuple[Write, ...]
     claims: Mapping[str, Claim]
     values: Mapping[str, str]
-    surplus: tuple[Wish, ...] = ()
+    surplus: tuple[Setting, ...] = ()
 
     @property
-    def diff(self) -> dict[str, str]:
+    def lines(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The settings that change, as lines: before, after."""
         first: dict[str, str] = {}
         last: dict[str, str] = {}
         for write in self.writes:
             first.setdefault(write.name, write.before)
             last[write.name] = write.after
-        return {
-            "before_header": "settings before",
-            "after_header": "settings after",
-            "before": "".join(f"{name} = {first[name]}\n" for name in sorted(first)),
-            "after": "".join(f"{name} = {last[name]}\n" for name in sorted(last)),
-        }
+        changed = sorted(name for name in first if first[name] != last[name])
+        return (
+            tuple(f"{name} = {first[name]}" for name in changed),
+            tuple(f"{name} = {last[name]}" for name in changed),
+        )
 
 
 def plan(
-    wishes: Iterable[Wish],
+    desired: Iterable[Setting],
     current: Mapping[str, str],
     claims: Mapping[str, Claim],
-    exclusive: bool = True,
+    prune: bool = True,
+    others: Mapping[str, Mapping[str, Claim]] | None = None,
 ) -> SettingsPlan:
     """Compute the writes.
 
-    What we have set and is wished no more gets back what was found, unless somebody else has set it
-    since. Forwarding resets other settings when it is written: what was found of them is remembered
-    with it, and what is wished of them is written after it.
+    What we have set and is no longer desired gets back what was found, unless somebody else has set it
+    since, or another owner claims it too. Forwarding resets other settings when it is written: what was found
+    of them is remembered with it, and what is desired of them is written after it.
 
-    :param current: every setting that is wished or claimed and that the kernel has, and all that may be
+    :param current: every setting that is desired or claimed and that the kernel has, and all that may be
         reset along with them.
-    :param exclusive: whether what is wished no more is given back.
+    :param prune: whether what is no longer desired is restored.
+    :param others: the claims of other owners: name, owner, claim.
     """
-    by_name = {wish.name: wish for wish in wishes}
+    others = others or {}
+    by_name = {setting.name: setting for setting in desired}
     now = dict(current)
     kept = dict(claims)
     writes: list[Write] = []
 
-    def put(name: str, value: str) -> None:
+    def put(name: str, value: str, restores: bool = False) -> None:
         if now[name] == value:
             return
-        writes.append(Write(name, now[name], value))
+        writes.append(Write(name, now[name], value, restores))
         now.update(side_effects(name, value, now))
         now[name] = value
 
-    # Given back in the other order: accept_ra goes back to 1 after forwarding has ended.
-    for name in sorted(claims, key=lambda name: (-rank(name), name)):
-        if exclusive and name not in by_name:
-            _give_back(name, claims[name], now, put)
-            del kept[name]
     for name in sorted(by_name, key=lambda name: (rank(name), name)):
-        wish = by_name[name]
-        if wish.is_met(now[name]):
+        setting = by_name[name]
+        shared = others.get(name)
+        if setting.is_met(now[name]) and not (shared and name not in kept):
             continue
         earlier = kept.get(name)
+        # What another owner found is what whoever gives it up last restores.
+        for claim in (shared or {}).values():
+            earlier = earlier or claim
         found = earlier.found if earlier and earlier.found else _found(name, current)
-        kept[name] = Claim({**found, "set": wish.value})
-        put(name, wish.value)
+        kept[name] = Claim({**found, "set": setting.value})
+        if not setting.is_met(now[name]):
+            put(name, setting.value)
     # A later write may have reset what an earlier one had set.
-    for name, wish in by_name.items():
-        if not wish.is_met(now[name]):
-            put(name, wish.value)
+    for name, setting in by_name.items():
+        if not setting.is_met(now[name]):
+            put(name, setting.value)
+    # In the reverse order: accept_ra goes back to 1 after forwarding has ended.
+    for name in sorted(claims, key=lambda name: (-rank(name), name)):
+        if prune and name not in by_name:
+            if name not in others:
+                _restore(name, claims[name], now, put)
+            del kept[name]
+    # Ending forwarding may have reset what is desired.
+    for name, setting in by_name.items():
+        if not setting.is_met(now[name]):
+            put(name, setting.value, True)
     surplus = [
-        Wish(name, str((kept[name].found or {}).get("set"))) for name in kept if name not in by_name
+        Setting(name, str((kept[name].found or {}).get("set")))
+        for name in kept
+        if name not in by_name
     ]
     values = {name: now[name] for name in sorted(by_name)}
     return SettingsPlan(tuple(writes), kept, values, tuple(surplus))
@@ -114,11 +133,11 @@ def _found(name: str, now: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _give_back(name: str, claim: Claim, now: Mapping[str, str], put: Any) -> None:
+def _restore(name: str, claim: Claim, now: Mapping[str, str], put: Any) -> None:
     found = claim.found or {}
     if name not in now or not same_setting(name, now[name], str(found.get("set"))):
         return
-    put(name, found["value"])
+    put(name, found["value"], True)
     for other, value in sorted(found.get("beside", {}).items()):
         if other in now and now[other] != value and not other.endswith(".all.forwarding"):
-            put(other, value)
+            put(other, value, True)

@@ -25,7 +25,7 @@ _FLIPPING = ("net.ipv4.vs.drop_entry", "net.ipv4.vs.drop_packet", "net.ipv4.vs.s
 
 
 @dataclass(frozen=True)
-class Wish:
+class Setting:
     """A setting as it is needed.
 
     :ivar value: what is written where the setting has a value that will not do.
@@ -42,15 +42,21 @@ class Wish:
         return current == self.value or current in self.others
 
 
+def dotted(name: str) -> str:
+    """A name or pattern with dots between its words: where a slash comes first, slashes and dots are the other way
+    round (sysctl.d(5))."""
+    dot, slash = name.find("."), name.find("/")
+    if slash != -1 and (dot == -1 or slash < dot):
+        return name.translate({ord("/"): ".", ord("."): "/"})
+    return name
+
+
 def canonical_name(text: str) -> str:
     """A setting's name with dots between its words and a slash for a dot within one, as sysctl.d(5) reads it.
 
     :raises InvalidInput: it is none.
     """
-    name = text.strip()
-    dot, slash = name.find("."), name.find("/")
-    if slash != -1 and (dot == -1 or slash < dot):
-        name = name.replace("/", "\0").replace(".", "/").replace("\0", ".")
+    name = dotted(text.strip())
     words = name.split(".")
     if len(words) < 2 or "" in words or any(sign.isspace() or sign in "*?=#;" for sign in name):
         raise InvalidInput(
@@ -71,12 +77,12 @@ def canonical_name(text: str) -> str:
     return name
 
 
-def explicit(values: Mapping[str, object]) -> list[Wish]:
+def explicit(values: Mapping[str, object]) -> list[Setting]:
     """Wishes for exactly these values.
 
     :raises InvalidInput: a name is none, or a value is empty.
     """
-    wishes = []
+    settings = []
     for text in values:
         given = values[text]
         value = " ".join(str(int(given) if isinstance(given, bool) else given).split())
@@ -88,8 +94,8 @@ def explicit(values: Mapping[str, object]) -> list[Wish]:
         flipped = (
             frozenset({"1", "2"}) if name in _FLIPPING and value in ("1", "2") else frozenset()
         )
-        wishes.append(Wish(name, value, flipped))
-    return wishes
+        settings.append(Setting(name, value, flipped))
+    return settings
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def of_profiles(
     decapsulating: Iterable[str],
     host: Host,
     ingress: Iterable[str] = (),
-) -> list[Wish]:
+) -> list[Setting]:
     """What these profiles need, in no order.
 
     :param forwarding: of nat, dr, tun.
@@ -124,67 +130,75 @@ def of_profiles(
     """
     methods, families = set(forwarding), set(families)
     names = [name.replace(".", "/") for name in interfaces]
-    wishes: list[Wish] = []
+    settings: list[Setting] = []
     for profile in profiles:
         if profile == DIRECTOR and "nat" in methods:
-            wishes += _nat_director(families, names, host)
+            settings += _nat_director(families, names, host)
+        if profile == DIRECTOR and methods & {"dr", "tun"}:
+            settings.append(_REUSED_PORTS)
         if profile == REAL_SERVER and "ipv4" in families and methods & {"dr", "tun"}:
-            wishes += _quiet_about_the_vip(names)
+            settings += _quiet_about_the_vip(names)
         if profile == REAL_SERVER and "ipv4" in families and "dr" in methods:
-            wishes += _loose(ingress, host)
+            settings += _loose(ingress, host)
         if profile == REAL_SERVER and "ipv4" in families and "tun" in methods:
-            wishes += _loose(decapsulating, host)
-    return wishes
+            settings += _loose(decapsulating, host)
+    return settings
 
 
-def _nat_director(families: set[str], names: list[str], host: Host) -> list[Wish]:
+# Where a director sees no replies, a closed connection stays in FIN_WAIT, for 120 seconds by default. A client that
+# uses its port again within that time would be sent the old way, which may be gone. Bit 2 treats that state like
+# TIME_WAIT: the client is scheduled anew (is_new_conn_expected in ip_vs_core.c, ipvs-sysctl.rst).
+_REUSED_PORTS = Setting("net.ipv4.vs.conn_reuse_mode", "3", frozenset({"2"}))
+
+
+def _nat_director(families: set[str], names: list[str], host: Host) -> list[Setting]:
     """The answers are forwarded; and no redirect may tell a real server a shorter way to a client.
 
     Redirects are sent if ``all`` or the interface says so. An IPv6 router takes no router
     advertisements, unless accept_ra is 2: without that, a director would lose its own default route.
     """
-    wishes: list[Wish] = []
+    settings: list[Setting] = []
     if "ipv4" in families:
-        wishes.append(Wish(FORWARD4, "1"))
+        settings.append(Setting(FORWARD4, "1"))
         own = names or list(host.interfaces)
-        wishes += [_redirects(name) for name in ("all", "default")]
-        wishes += [_redirects(name, "" if names else "*") for name in own]
+        settings += [_redirects(name) for name in ("all", "default")]
+        settings += [_redirects(name, "" if names else "*") for name in own]
     if "ipv6" in families:
-        wishes.append(Wish(FORWARD6, "1"))
-        wishes += [
-            Wish(f"net.ipv6.conf.{name}.accept_ra", "2")
+        settings.append(Setting(FORWARD6, "1"))
+        settings += [
+            Setting(f"net.ipv6.conf.{name}.accept_ra", "2")
             for name, value in host.accept_ra.items()
             if value in ("1", "2") and name not in ("all", "default")
         ]
-    return wishes
+    return settings
 
 
-def _redirects(name: str, pattern: str = "") -> Wish:
+def _redirects(name: str, pattern: str = "") -> Setting:
     setting = "net.ipv4.conf.{}.send_redirects"
-    return Wish(setting.format(name), "0", pattern=setting.format(pattern) if pattern else "")
+    return Setting(setting.format(name), "0", pattern=setting.format(pattern) if pattern else "")
 
 
-def _quiet_about_the_vip(names: list[str]) -> list[Wish]:
+def _quiet_about_the_vip(names: list[str]) -> list[Setting]:
     """It has the virtual address, and neither answers nor asks in its name. What counts is the larger of
     ``all``'s value and the interface's."""
-    wishes = []
+    settings = []
     for name in names or ["all"]:
-        wishes.append(Wish(f"net.ipv4.conf.{name}.arp_ignore", "1", frozenset({"2", "8"})))
-        wishes.append(Wish(f"net.ipv4.conf.{name}.arp_announce", "2"))
-    return wishes
+        settings.append(Setting(f"net.ipv4.conf.{name}.arp_ignore", "1", frozenset({"2", "8"})))
+        settings.append(Setting(f"net.ipv4.conf.{name}.arp_announce", "2"))
+    return settings
 
 
-def _loose(interfaces: Iterable[str], host: Host) -> list[Wish]:
+def _loose(interfaces: Iterable[str], host: Host) -> list[Setting]:
     """A client's address need not be routed towards the interface where its packets come in. What counts is
     the larger of ``all``'s value and the interface's, so 2 at the interface is enough, and ``all`` stays."""
-    wishes = []
+    settings = []
     for text in dict.fromkeys(interfaces):
         name = text.replace(".", "/")
         # A device that is yet to come begins with the default.
         own = host.rp_filter.get(name, host.rp_filter.get("default", "0"))
         if max(int(own), int(host.rp_filter.get("all", "0"))) == 1 or own == "2":
-            wishes.append(Wish(f"net.ipv4.conf.{name}.rp_filter", "2"))
-    return wishes
+            settings.append(Setting(f"net.ipv4.conf.{name}.rp_filter", "2"))
+    return settings
 
 
 def side_effects(name: str, value: str, current: Mapping[str, str]) -> dict[str, str]:

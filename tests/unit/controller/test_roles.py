@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Roles' argument specs, defaults, tasks and documentation agree with each other."""
+"""Roles' argument specs, defaults, tasks and documentation agree with the one table of variables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ import re
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.module_utils.cluster.words import (
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.variables import (
+    OTHERS,
+    SHARED,
+    VARIABLES,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.words import (
+    MATCH_SPEC,
+    ONE_OR_MORE,
     REAL_SERVER_SPEC,
     SERVICE_SPEC,
 )
@@ -27,17 +34,13 @@ def specs(role):
     return yaml.safe_load(text)["argument_specs"]
 
 
+def options(role):
+    return specs(role)["main"]["options"]
+
+
 def defaults(role):
     path = ROOT / "roles" / role / "defaults" / "main.yml"
     return yaml.safe_load(path.read_text()) if path.exists() else {}
-
-
-def shared(role):
-    return {k: v for k, v in specs(role)["main"]["options"].items() if k.startswith("lvs_")}
-
-
-def own(role):
-    return {k: v for k, v in specs(role)["main"]["options"].items() if not k.startswith("lvs_")}
 
 
 def section(title):
@@ -51,51 +54,76 @@ def section(title):
     return found
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_every_role_declares_all_shared_variables_alike_and_has_no_default_for_them(role):
-    assert shared(role) == shared("preflight")
-    assert not [name for name in defaults(role) if name.startswith("lvs_")]
-    assert not any("default" in option for option in shared(role).values())
+def test_preflight_documents_every_shared_variable_and_no_other_role_does():
+    shared = {name for name in VARIABLES if name.startswith(SHARED)}
+    assert {name for name in options("preflight") if name.startswith(SHARED)} == shared
+    for role in ROLES:
+        if role != "preflight":
+            assert not [name for name in options(role) if name.startswith(SHARED)], role
+
+
+@pytest.mark.parametrize("name", [name for name in VARIABLES if not name.startswith(SHARED)])
+def test_a_role_documents_its_variables_as_the_table_has_them(name):
+    variable = VARIABLES[name]
+    found = options(variable.role)[name]
+    kind = "list" if variable.spec["type"] == ONE_OR_MORE else variable.spec["type"]
+    assert found["type"] == kind
+    assert found["default"] == variable.default
+    assert found.get("choices") == variable.spec.get("choices")
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_variables_of_one_role_bear_its_name_and_have_the_declared_default(role):
-    assert all(name.startswith(f"{role}_") for name in own(role))
-    assert {name: option["default"] for name, option in own(role).items()} == defaults(role)
+def test_variables_of_a_role_bear_its_name_and_only_roles_own_ones_have_defaults_there(role):
+    own = [name for name in options(role) if not name.startswith(SHARED)]
+    assert all(name.startswith(f"{role}_") for name in own)
+    assert set(own) == {
+        *defaults(role),
+        *(name for name in VARIABLES if VARIABLES[name].role == role),
+    }
+    assert {name: options(role)[name]["default"] for name in defaults(role)} == defaults(role)
+    # A default there would be taken for a value that counts for all hosts.
+    assert not set(defaults(role)) & set(VARIABLES)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_entry_point_takes_the_same(role):
+def test_every_entry_point_has_tasks(role):
     files = {path.stem for path in (ROOT / "roles" / role / "tasks").glob("*.yml")}
-    for entry, spec in specs(role).items():
-        assert entry in files
-        assert spec["options"] == specs(role)["main"]["options"]
+    assert set(specs(role)) <= files
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_tasks_use_what_is_declared(role):
     folder = ROOT / "roles" / role / "tasks"
     text = "".join(path.read_text() for path in folder.glob("*.yml"))
-    registered = set(re.findall(r"register: (\w+)", text)) | {
-        "preflight_part",
-        "preflight_variables",
-    }
+    made = set(re.findall(r"register: (\w+)", text))
     # Variables of a single task, and facts that a task sets.
-    registered |= set(re.findall(rf"^ +({role}_\w+):", text, re.MULTILINE))
-    used = set(re.findall(rf"\b((?:lvs|{role})_\w+)\b", text)) - registered
-    known = set(specs(role)["main"]["options"])
+    made |= set(re.findall(rf"^ +({role}_\w+):", text, re.MULTILINE))
+    used = set(re.findall(rf"\b((?:lvs|{role})_\w+)\b", text)) - made
     modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
     groups = {"lvs_directors", "lvs_real_servers"}
-    assert used - modules - groups - known == set()
+    assert used - modules - groups - set(options(role)) - set(VARIABLES) - OTHERS == set()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_says_what_it_was_tested_on(role):
+    found = yaml.safe_load((ROOT / "roles" / role / "meta" / "main.yml").read_text())
+    assert {each["name"] for each in found["galaxy_info"]["platforms"]} == {"Debian"}
 
 
 def test_the_documentation_has_every_shared_variable():
-    assert set(section("The cluster")) == set(shared("preflight"))
+    shared = {name for name in VARIABLES if name.startswith(SHARED)}
+    assert set(section("The cluster")) == shared
 
 
 def test_the_documentation_has_every_variable_of_a_role_with_its_default():
     found = section("Variables of one role")
-    declared = {name: option for role in ROLES for name, option in own(role).items()}
+    internal = {"host_methods", "host_prune", "host_unprepared", "preflight_methods"}
+    declared = {
+        name: option
+        for role in ROLES
+        for name, option in options(role).items()
+        if not name.startswith(SHARED) and name not in internal
+    }
     assert set(found) == set(declared)
     for name, option in declared.items():
         assert yaml.safe_load(found[name].strip("`")) == option["default"], name
@@ -104,3 +132,4 @@ def test_the_documentation_has_every_variable_of_a_role_with_its_default():
 def test_the_documentation_has_every_option_of_a_service_and_of_a_real_server():
     assert set(section("A service")) == set(SERVICE_SPEC)
     assert set(section("A real server")) == set(REAL_SERVER_SPEC)
+    assert all(f"`{name}`" in TEXT for name in MATCH_SPEC)

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import codec
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.daemon import Daemon
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     RealServerAttributes,
     RealServerKey,
@@ -99,3 +101,35 @@ def test_the_kernels_own_flag_is_no_difference():
     hashed = body.replace(b"\x00\x00\x00\x00\x3d", b"\x02\x00\x00\x00\x3d")
     assert hashed != body
     assert codec.unpack_service(hashed) == (WEB, attributes)
+
+
+DAEMONS = st.builds(
+    Daemon,
+    st.sampled_from(["master", "backup"]),
+    st.sampled_from(["eth0", "a.very.long.one"]),
+    st.integers(0, 255),
+    st.sampled_from([0, 1400, 65535]),
+    st.sampled_from(["224.0.0.81", "239.1.2.3", "ff05::81"]),
+    st.integers(1, 65535),
+    st.integers(1, 255),
+)
+
+
+@given(DAEMONS)
+def test_a_daemon_that_is_written_is_the_daemon_that_is_read(daemon):
+    assert codec.unpack_daemon(codec.pack_daemon(daemon)) == daemon
+    words = str(daemon).split()
+    told = dict(zip(words[::2], words[1::2]))
+    assert told == {
+        "--start-daemon": daemon.role,
+        "--mcast-interface": daemon.interface,
+        "--syncid": str(daemon.syncid),
+        **({"--sync-maxlen": str(daemon.maxlen)} if daemon.maxlen else {}),
+        "--mcast-group": daemon.group,
+        "--mcast-port": str(daemon.port),
+        "--mcast-ttl": str(daemon.ttl),
+    }
+
+
+def test_no_daemon_runs():
+    assert codec.unpack_daemon(b"") is None

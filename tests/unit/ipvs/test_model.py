@@ -13,11 +13,11 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     RealServerKey,
     ServiceAttributes,
     ServiceKey,
-    canonical_forwarding,
     canonical_netmask,
     check_real_server,
     check_service,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.words import canonical_forwarding
 
 from ..strategies import service_keys
 
@@ -131,6 +131,8 @@ def test_refused_persistence_masks(family, value):
     with pytest.raises(InvalidInput) as refusal:
         canonical_netmask(family, value, "service x")
     assert refusal.value.option == "persistence_netmask"
+    most = 32 if family == "ipv4" else 128
+    assert f"from 1 to {most}" in str(refusal.value)
 
 
 def test_all_ports_need_persistence():
@@ -274,3 +276,12 @@ def test_only_nat_translates_ports(method, service, port, remedy):
     check_real_server(
         service, RealServerKey.at("192.0.2.7", service.port), RealServerAttributes(method)
     )
+
+
+def test_messages_have_ipv6_addresses_in_brackets():
+    for make in (
+        lambda: ServiceKey.at("tcp", "2001:db8::1", 70000),
+        lambda: RealServerKey.at("2001:db8::1", 70000),
+    ):
+        with pytest.raises(InvalidInput, match=r"\[2001:db8::1\]:70000"):
+            make()

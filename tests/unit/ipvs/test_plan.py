@@ -94,11 +94,11 @@ def test_a_plan_for_the_classic_cluster():
         "add real server 192.168.0.107:80 of service tcp 170.210.122.104:80",
         "add real server 192.168.0.108:80 of service tcp 170.210.122.104:80",
     ]
-    assert todo.diff["before"] == ""
-    assert todo.diff["after"] == (
-        "-A -t 170.210.122.104:80 -s rr\n"
-        "-a -t 170.210.122.104:80 -r 192.168.0.107:80 -m -w 1\n"
-        "-a -t 170.210.122.104:80 -r 192.168.0.108:80 -m -w 1\n"
+    assert todo.before == ()
+    assert todo.after == (
+        "-A -t 170.210.122.104:80 -s rr",
+        "-a -t 170.210.122.104:80 -r 192.168.0.107:80 -m -w 1",
+        "-a -t 170.210.122.104:80 -r 192.168.0.108:80 -m -w 1",
     )
 
 
@@ -109,14 +109,14 @@ def test_an_edit_knows_what_was_there():
         ServiceOperation(EDIT, WEB, RR, WRR),
         RealServerOperation(EDIT, WEB, ONE, NAT, drained),
     )
-    assert todo.diff["before"].splitlines() == [
+    assert todo.before == (
         "-A -t 170.210.122.104:80 -s rr",
         "-a -t 170.210.122.104:80 -r 192.168.0.107:80 -m -w 1",
-    ]
-    assert todo.diff["after"].splitlines() == [
+    )
+    assert todo.after == (
         "-A -t 170.210.122.104:80 -s wrr",
         "-a -t 170.210.122.104:80 -r 192.168.0.107:80 -m -w 0",
-    ]
+    )
 
 
 def test_a_service_that_goes_takes_its_real_servers_along():

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.restore import script_body
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.restore import made, script_body
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.table import desired_table
 
 IPVSADM = """\
@@ -47,7 +47,8 @@ def run(tmp_path):
     command.chmod(0o755)
     (tmp_path / "table").write_text("")
     (tmp_path / "table.given").write_text("")
-    body = script_body(desired_table(SERVICES).values())
+    record = tmp_path / "run" / "record"
+    body = script_body(desired_table(SERVICES).values(), str(record))
 
     def run(refused="nothing"):
         environ = {
@@ -60,6 +61,7 @@ def run(tmp_path):
         )
 
     run.table = lambda: (tmp_path / "table").read_text().splitlines()
+    run.record = record.read_text
     run.given = lambda: (tmp_path / "table.given").read_text().splitlines()
     return run
 
@@ -77,7 +79,7 @@ def test_again_gives_nothing_to_the_kernel(run):
     assert run.given() == given
 
 
-def test_what_does_not_stand_afterwards_is_told(run):
+def test_what_is_missing_afterwards_is_reported(run):
     done = run(refused="10.0.0.1")
     assert done.returncode == 1
     assert done.stderr == ("not restored: -a -t 192.0.2.1:80 -r 10.0.0.1:80 -m -w 1 -x 9 -y 5\n")
@@ -85,5 +87,19 @@ def test_what_does_not_stand_afterwards_is_told(run):
     assert sorted(run.table()) == SAVED
 
 
+def test_it_records_what_it_has_added(run):
+    """So that a later run knows that these are no objects that it has found."""
+    table = desired_table(SERVICES)
+    (web,) = [service for service in table.values() if not service.key.fwmark]
+    (server,) = web.real_servers
+    names = {str(key) for key in table}
+    run(refused="10.0.0.1")
+    assert made(table, run.record()) == names
+    run()
+    assert made(table, run.record()) == {*names, f"{web.key} > {server}"}
+    assert made({web.key: web}, run.record()) == {str(web.key), f"{web.key} > {server}"}
+    assert made(table, "") == set()
+
+
 def test_an_empty_table_needs_no_script():
-    assert script_body([]) is None
+    assert script_body([], "/nowhere") is None

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import LabError
-from lab.topology import TOPOLOGIES, Topology, load_topology, parse_topology
+from lab.topology import Topology, load_topology, parse_topology, topology_files
 
 
 def parse(text: str, name: str = "test") -> Topology:
@@ -23,9 +23,24 @@ def one_node(nic: str, rest: str = "") -> str:
     return f"segments: [lan]\nnodes:\n  rs1:\n    nics:\n      - {{{nic}}}\n{rest}"
 
 
-@pytest.mark.parametrize("path", sorted(TOPOLOGIES.glob("*.yml")), ids=lambda path: path.stem)
-def test_every_shipped_topology_is_valid(path):
-    assert load_topology(path.stem).nodes
+@pytest.mark.parametrize("name", topology_files())
+def test_every_shipped_topology_is_valid(name):
+    assert load_topology(name).nodes
+
+
+def test_a_scenario_has_its_topology_in_its_own_folder():
+    files = topology_files()
+    assert files["nat"].parts[-3:] == ("molecule", "nat", "topology.yml")
+    assert files["quickstart"].parts[-3:] == ("lab", "topologies", "quickstart.yml")
+
+
+def test_a_scenarios_topology_is_called_like_its_folder(monkeypatch):
+    """So that its machines are the same by whichever way it is given."""
+    file = topology_files()["nat"]
+    assert load_topology(str(file)) == load_topology("nat")
+    monkeypatch.chdir(file.parent)
+    assert load_topology("topology.yml") == load_topology("nat")
+    assert load_topology("nat").name == "nat"
 
 
 def test_the_default_laboratory():

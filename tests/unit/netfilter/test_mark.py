@@ -37,6 +37,11 @@ def test_several_ports_get_one_mark():
     ]
 
 
+def test_ranges_and_protocols_in_every_spelling():
+    assert rules(ports="20-21", protocol="TCP") == rules(ports=["20:21"]) == rules(ports="20:21")
+    assert "--dport 20:21 " in rules(ports="20-21")[0]
+
+
 def test_one_port_and_all():
     assert rules(ports=53, protocol="udp") == [
         f"-d {VIP}/32 -p udp -m udp --dport 53 -j MARK --set-xmark 0xa/0xffffffff"
@@ -48,7 +53,7 @@ def test_one_port_and_all():
 
 def test_each_family_has_its_own():
     each = match("service web", {"address": "2001:DB8::10"})
-    assert chains([(1, each)], "ipv4", "web") == []
+    assert chains([(1, each)], "ipv4", "web")[0].rules == ()
     assert chains([(1, each)], "ipv6", "web")[0].rules[0][1] == "2001:db8::10/128"
 
 
@@ -91,11 +96,17 @@ def test_what_does_not_overlap():
     [
         ({"address": "www"}, "match='www': is neither an IP address nor a network"),
         ({"address": None}, "match='': is neither"),
-        ({"protocol": "icmp"}, "protocol='icmp': can't be matched"),
-        ({"ports": ["http"]}, "ports='http': is no port"),
-        ({"ports": [0]}, "ports='0': is no port"),
-        ({"ports": ["90:80"]}, "ports='90:80': is no port"),
-        ({"ports": [65536]}, "ports='65536': is no port"),
+        ({"protocol": "icmp"}, "protocol='icmp': cannot be matched"),
+        ({"ports": ["http"]}, "ports='http': is not a port"),
+        ({"ports": [0]}, "ports=0: is not a port"),
+        ({"ports": ["90:80"]}, "ports='90:80': is not a port"),
+        ({"ports": ["8²"]}, "ports='8²': is not a port"),
+        ({"ports": ["٣"]}, "ports='٣': is not a port"),
+        ({"ports": ["--5"]}, "ports='--5': is not a port"),
+        ({"ports": ["8" * 5000]}, "is not a port"),
+        ({"ports": [True]}, "ports=True: is not a port"),
+        ({"ports": [80.5]}, "ports=80.5: is not a port"),
+        ({"ports": [65536]}, "ports=65536: is not a port"),
     ],
 )
 def test_refused(options, words):

@@ -15,7 +15,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.sysctl.profiles import
     FORWARD4,
     FORWARD6,
     Host,
-    Wish,
+    Setting,
     canonical_name,
     explicit,
     of_profiles,
@@ -62,9 +62,9 @@ def test_a_director_by_nat_over_ipv6_keeps_its_default_route():
     )
 
 
-def test_a_director_without_nat_needs_nothing():
-    assert wished("director", "dr", "tun") == {}
+def test_a_real_server_by_nat_needs_nothing():
     assert wished("real_server", "nat") == {}
+    assert wished("director") == {}
 
 
 def test_a_real_server_keeps_quiet():
@@ -152,7 +152,7 @@ def names(todo):
 
 
 def test_what_forwarding_resets_is_given_back_with_it():
-    first = plan([Wish(FORWARD4, "1")], FOUND, {})
+    first = plan([Setting(FORWARD4, "1")], FOUND, {})
     assert names(first) == [FORWARD4]
     then = kernel_like(first.writes, FOUND)
     assert then[REDIRECTS] == "0"
@@ -165,7 +165,7 @@ def test_what_forwarding_resets_is_given_back_with_it():
 
 
 def test_accept_ra_comes_before_forwarding_and_goes_back_after_it():
-    wishes = [Wish(FORWARD6, "1"), Wish("net.ipv6.conf.eth0.accept_ra", "2")]
+    wishes = [Setting(FORWARD6, "1"), Setting("net.ipv6.conf.eth0.accept_ra", "2")]
     first = plan(wishes, FOUND, {})
     assert names(first) == ["net.ipv6.conf.eth0.accept_ra", FORWARD6]
     then = kernel_like(first.writes, FOUND)
@@ -174,13 +174,13 @@ def test_accept_ra_comes_before_forwarding_and_goes_back_after_it():
 
 
 def test_what_is_wished_is_written_after_what_would_reset_it():
-    todo = plan([Wish(REDIRECTS, "1"), Wish(FORWARD4, "1")], FOUND, {})
+    todo = plan([Setting(REDIRECTS, "1"), Setting(FORWARD4, "1")], FOUND, {})
     assert names(todo) == [FORWARD4, REDIRECTS]
     assert todo.values == {FORWARD4: "1", REDIRECTS: "1"}
 
 
 def test_what_somebody_else_has_set_since_stays():
-    first = plan([Wish(FORWARD4, "1")], FOUND, {})
+    first = plan([Setting(FORWARD4, "1")], FOUND, {})
     assert plan([], FOUND, first.claims).writes == ()
 
 
@@ -191,7 +191,7 @@ def test_what_the_kernel_has_flipped_is_given_back():
 
 
 def test_a_value_that_will_do_is_kept_and_is_not_ours():
-    wish = Wish("a.b", "1", frozenset({"2"}))
+    wish = Setting("a.b", "1", frozenset({"2"}))
     todo = plan([wish], {"a.b": "2"}, {})
     assert (todo.writes, todo.claims, todo.values) == ((), {}, {"a.b": "2"})
     assert "a.b = 2" in conf.text("x", [wish], todo.values)
@@ -214,13 +214,37 @@ def test_any_wishes_are_met_then_stay_then_are_given_back(found, first, second):
             wishes.pop("net.ipv4.conf.all.forwarding", None)
     current, claims = dict(found), {}
     for wished_ in (first, second, {}):
-        wishes = [Wish(name, value) for name, value in wished_.items()]
+        wishes = [Setting(name, value) for name, value in wished_.items()]
         todo = plan(wishes, current, claims)
         current = kernel_like(todo.writes, current)
         assert all(current[name] == value for name, value in wished_.items())
         claims = todo.claims
         assert plan(wishes, current, claims).writes == ()
     assert claims == {}
+
+
+@pytest.mark.parametrize("methods", [["dr"], ["tun"], ["nat", "tun"], ["nat"]])
+def test_a_director_that_sees_no_replies_schedules_clients_anew_that_use_a_port_again(methods):
+    (wish,) = of_profiles(["director"], ["dr"], ["ipv6"], [], [], HOST)
+    assert (wish.name, wish.value) == ("net.ipv4.vs.conn_reuse_mode", "3")
+    # Mode 2 does the same: is_new_conn_expected looks at any other bit as at none.
+    todo = plan([wish], {wish.name: "2"}, {})
+    assert (todo.writes, dict(todo.values)) == ((), {wish.name: "2"})
+    assert plan([wish], {wish.name: "1"}, {}).writes
+    found = of_profiles(["director"], methods, ["ipv4"], [], [], HOST)
+    assert (wish in found) == (methods != ["nat"])
+
+
+def test_the_kernel_turns_some_values_round_and_others_stay():
+    flipping, other, large = explicit(
+        {
+            "net.ipv4.vs.drop_entry": 1,
+            "net.ipv4.vs.conntrack": 1,
+            "net.ipv4.vs.drop_packet": 3,
+        }
+    )
+    assert [each.is_met("2") for each in (flipping, other, large)] == [True, False, False]
+    assert [each.is_met("1") for each in (flipping, other, large)] == [True, True, False]
 
 
 def test_the_file():
@@ -262,7 +286,7 @@ OWN = conf.path("web")
     ],
 )
 def test_a_later_file_that_says_otherwise(files, told):
-    found = conf.overrides([Wish(FORWARD4, "1")], OWN, files)
+    found = conf.overrides([Setting(FORWARD4, "1")], OWN, files)
     assert bool(found) is told
     if told:
         assert "99-z.conf is read after" in found[0]
@@ -273,7 +297,7 @@ def test_what_is_kept_beside_and_given_back_later():
     first = plan(explicit({"net.a.b": 1}), {"net.a.b": "0"}, {})
     second = plan(explicit({"net.a.c": 1}), {"net.a.b": "1", "net.a.c": "0"}, first.claims, False)
     assert [write.name for write in second.writes] == ["net.a.c"]
-    assert second.surplus == (Wish("net.a.b", "1"),)
+    assert second.surplus == (Setting("net.a.b", "1"),)
     third = plan(explicit({"net.a.c": 1}), {"net.a.b": "1", "net.a.c": "1"}, second.claims)
     assert [(write.name, write.after) for write in third.writes] == [("net.a.b", "0")]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.kernel.__main__ import chosen
 from tools.demo import DemoError, changes, check_in_turn
-from tools.layers.lint import for_developers
+from tools.env import ROOT
+from tools.layers.lint import for_developers, holds_conflict
 from tools.layers.sanity import Reader, pip_config
 from tools.test import LAYERS
 
@@ -15,9 +17,27 @@ def test_the_layers_stand_in_the_order_of_their_cost() -> None:
     assert names == ["lint", "types", "sanity", "unit", "kernel", "molecule"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_kernel_test_is_in_one_part(count: int) -> None:
+    parts = [chosen(f"{number}/{count}") for number in range(1, count + 1)]
+    folder = ROOT / "tests" / "kernel"
+    assert sorted(name for names in parts for name in names) == sorted(
+        path.name for path in folder.glob("test_*.py")
+    )
+    sizes = [sum((folder / name).stat().st_size for name in names) for names in parts]
+    assert max(sizes) < 1.2 * min(sizes)
+    assert chosen("") == [""]
+
+
 def test_what_is_for_developers_is_found_in_a_package() -> None:
     names = ["MANIFEST.json", "lab/cli.py", "lab", "plugins/modules/x.py", ".ci/run", "docs/lab.md"]
     assert for_developers(names) == [".ci", "lab"]
+
+
+def test_the_conflict_of_a_merge_is_found_in_any_text() -> None:
+    markers = ("<" * 7 + " HEAD", ">" * 7 + " topic")
+    assert all(holds_conflict(f"Before.\n{marker}\nAfter.\n") for marker in markers)
+    assert not holds_conflict("A title\n=======\n\n> quoted <<<<<<<\n")
 
 
 def test_pips_settings_are_carried_over_from_files_and_environment() -> None:

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The collection's playbooks, run by tests on the machines of their scenario."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+
+import yaml
+
+SHARED = pathlib.Path(__file__).parents[1]
+ROOT = SHARED.parents[1]
+
+# Nothing listens on the discard port; and no connection of earlier runs is used.
+UNREACHABLE = {
+    "ansible_port": 9,
+    "ansible_ssh_common_args": "-o ControlPath=none -o ConnectTimeout=5",
+}
+# Runs of tests are not among the scenario's own, and their output is plain text.
+UNWANTED = ("LVS_RECORDS", "ANSIBLE_FORCE_COLOR", "PY_COLORS")
+
+
+def scenario():
+    """The folder of the scenario."""
+    return pathlib.Path(os.environ["LVS_SCENARIO"])
+
+
+def described():
+    """The variables of the scenario's description."""
+    return yaml.safe_load((scenario() / "inventory" / "group_vars" / "all.yml").read_text())
+
+
+def run_playbook(folder, name, *words, variables=None, dead=()):
+    """Run a playbook, and return the completed process.
+
+    :param folder: for the files that are handed to Ansible.
+    :param name: one of the collection's, or the path of another.
+    :param variables: those that take precedence over the scenario's description.
+    :param dead: hosts that are to be unreachable.
+    """
+    inventories = [scenario() / "inventory", pathlib.Path(os.environ["LVS_INVENTORY"])]
+    if dead:
+        inventories.append(folder / "unreachable.yml")
+        hosts = dict.fromkeys(dead, UNREACHABLE)
+        inventories[-1].write_text(json.dumps({"all": {"hosts": hosts}}))
+    command = ["ansible-playbook", *(f"--inventory={each}" for each in inventories), *words]
+    if variables:
+        file = folder / "variables.json"
+        file.write_text(json.dumps(variables))
+        command.append(f"--extra-vars=@{file}")
+    environ = {key: value for key, value in os.environ.items() if key not in UNWANTED}
+    return subprocess.run(
+        [*command, str(ROOT / "playbooks" / name)],
+        cwd=ROOT,
+        env={**environ, "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def succeed(done):
+    """What a completed process has printed; a failed test where it has not succeeded."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

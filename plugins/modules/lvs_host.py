@@ -1,0 +1,223 @@
+#!/usr/bin/python
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lvs_host
+short_description: Configure a whole director or real server in one run
+version_added: 0.1.0
+description:
+  - Applies everything that a host of a Linux Virtual Server cluster needs, be it a director, a real server or both.
+    That is kernel modules, kernel settings, firewall rules, tunnels, routes, timeouts, the IPVS table, sync daemons,
+    firewall marks and virtual addresses.
+  - The roles of this collection give it what M(lvs.cluster.lvs_description) has derived from the description of the
+    cluster.
+  - Nothing is changed before everything was read, planned and checked. Then everything that is added or edited is,
+    kind by kind, and only if all of that has succeeded, what is no longer needed is removed, in the reverse order. So
+    nothing is removed before its replacement is in service. A run that fails half-way leaves the service running, and
+    the next run completes it.
+  - What the owner has made before and the configuration no longer holds is removed, and what was found is restored.
+    What other owners or programs have made stays.
+  - A change of return routes undoes itself, unless the host is reached over a new connection in time. The task sees to
+    that by itself.
+extends_documentation_fragment:
+  - lvs.cluster.lvs.alike
+  - lvs.cluster.lvs.attributes
+options:
+  configuration:
+    description:
+      - The desired state of the host, by kind of resource. A kind that is left out is not wanted at all.
+      - The kinds are V(modules) (M(lvs.cluster.lvs_kernel_module)), V(settings) (M(lvs.cluster.lvs_sysctl)),
+        V(firewall) (M(lvs.cluster.iptables_masq)), V(tunnel_filter) (M(lvs.cluster.iptables_decap)), V(tunnels)
+        (M(lvs.cluster.lvs_tunnel)), V(routes) (M(lvs.cluster.lvs_route)), V(timeouts) (M(lvs.cluster.ipvs_timeout)),
+        V(table) (M(lvs.cluster.ipvs_table)), V(sync_daemons) (M(lvs.cluster.ipvs_sync_daemon)), V(marks)
+        (M(lvs.cluster.iptables_mark)) and V(addresses) (M(lvs.cluster.lvs_vip)). Each entry has the options of that
+        module, V(modules) and V(sync_daemons) are lists of such.
+      - V(next_hops) are routes of a director to the real servers in its list V(to), by direct routing, each its own
+        next hop, so that changing the forwarding method loses no packet. V(requirements) are conditions that the host
+        has to meet before anything is changed.
+    type: dict
+    default: {}
+  owner:
+    description:
+      - In whose name everything is kept, see C(/var/lib/lvs.cluster/<owner>.json). The roles use C(cluster-) and the
+        name of the cluster.
+    type: str
+    default: cluster-default
+  prune:
+    description:
+      - Whether what is no longer needed is removed.
+      - With V(false) the host only grows, so that a real server is not taken apart while a director may still send to
+        it. RV(remaining) then says what a later run would remove.
+    type: bool
+    default: true
+  rollback:
+    description:
+      - After how many seconds a change of routes is undone that is not confirmed, where V(routes) in O(configuration)
+        does not say so. V(0) is never.
+      - If the run itself takes longer, it fails, and the routes are as before.
+    type: int
+    default: 60
+  settle_seconds:
+    description:
+      - How long to wait, once new connections go the new way, before firewall rules, real servers, routes and settings
+        are removed that connections under way may still need. Nothing is waited for where nothing of that is removed.
+    type: float
+    default: 2.0
+  unprepared:
+    description:
+      - Addresses of real servers that may not be ready to work, such as those of hosts that Ansible did not
+        reach. See M(lvs.cluster.ipvs_table).
+      - Where there are some, kernel modules, settings, firewall rules and routes that they may still need are kept
+        too.
+    type: list
+    elements: str
+    default: []
+  state:
+    description: With V(absent), everything of O(owner) is removed, and what was found is restored.
+    type: str
+    choices: [present, absent]
+    default: present
+notes:
+  - Runs of this collection on one host take turns, by a lock on C(/run/lvs.cluster.lock).
+  - Where a package is missing, nothing is changed and RV(missing_packages) names it. Install it and run again, as the
+    roles do. In check mode everything is shown all the same.
+seealso:
+  - module: lvs.cluster.lvs_description
+author:
+  - lvs.cluster contributors (@lvs-cluster)
+"""
+
+EXAMPLES = r"""
+- name: Check the description and derive every host's configuration
+  lvs.cluster.lvs_description:
+
+- name: Apply this host's configuration
+  lvs.cluster.lvs_host:
+    configuration: "{{ lvs_derived.hosts[inventory_hostname].configuration }}"
+    owner: "{{ lvs_derived.hosts[inventory_hostname].owner }}"
+
+- name: Remove everything and restore the previous state
+  lvs.cluster.lvs_host:
+    state: absent
+"""
+
+RETURN = r"""
+operations:
+  description: What was done, by kind, in order, or in check mode would be. Kinds without operations are left out.
+  returned: success
+  type: dict
+  sample: {addresses: [{verb: add, object: -4 address 170.210.122.104/32 dev eth1 scope global}]}
+remaining:
+  description: What is no longer needed and stays because of O(prune=false), by kind.
+  returned: success
+  type: dict
+  sample: {addresses: [-4 address 170.210.122.105/32 dev lo scope host]}
+not_added:
+  description:
+    - The real servers that were not added, or keep another forwarding method, because they are O(unprepared).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    service:
+      description: What names the service.
+      type: dict
+      returned: always
+    real_server:
+      description: What names the real server.
+      type: dict
+      returned: always
+missing_packages:
+  description: The packages that are missing. Outside check mode nothing was changed where there are some.
+  returned: success
+  type: list
+  elements: str
+  sample: [ipvsadm]
+pending:
+  description: Whether a change of routes waits for its confirmation, or in check mode would.
+  returned: success
+  type: bool
+details:
+  description: What each kind says besides, as its own module returns it.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, kinds
+
+# What a director needs for a real server that still has the old configuration and stays in the table.
+KEPT_FOR_UNPREPARED = ("modules", "settings", "firewall", "next_hops")
+
+
+def argument_spec():
+    return {
+        "configuration": {"type": "dict", "default": {}},
+        "owner": {"type": "str", "default": "cluster-default"},
+        "prune": {"type": "bool", "default": True},
+        "rollback": {"type": "int", "default": 60},
+        "settle_seconds": {"type": "float", "default": 2.0},
+        "unprepared": {"type": "list", "elements": "str", "default": []},
+        **_runtime.STATE_OPTION,
+    }
+
+
+def configuration_of(params):
+    """The configuration, with the real servers that are not prepared."""
+    if params["state"] == "absent":
+        return {}
+    configuration = dict(params["configuration"])
+    if params["unprepared"] and configuration.get("table"):
+        configuration["table"] = {**configuration["table"], "unprepared": params["unprepared"]}
+    return configuration
+
+
+def work(module):
+    params = module.params
+    store = _runtime.enter(module)
+    configuration = configuration_of(params)
+    names = kinds.used(configuration, store.load())
+    context = kinds.Context(
+        params["owner"], _runtime.commands(module), configuration, params["rollback"]
+    )
+    outcome = _runtime.converge(
+        module,
+        kinds.build(names, context),
+        store,
+        params["prune"],
+        params["settle_seconds"],
+        KEPT_FOR_UNPREPARED if params["unprepared"] else (),
+    )
+    if outcome.missing and not module.check_mode:
+        # Nothing was changed, and the next run shows what is.
+        return {"changed": False, "diff": [], "missing_packages": list(outcome.missing)}
+    plans = outcome.plans
+    details = {name: dict(plan.details) for name, plan in plans.items() if plan.details}
+    return {
+        "changed": outcome.changed,
+        "diff": outcome.diff,
+        "operations": {
+            name: [{"verb": each.verb, "object": each.object} for each in plan.operations]
+            for name, plan in plans.items()
+            if plan
+        },
+        "remaining": {name: list(plan.remaining) for name, plan in plans.items() if plan.remaining},
+        "not_added": details.get("table", {}).get("not_added", []),
+        "missing_packages": list(outcome.missing),
+        "pending": bool(details.get("routes", {}).get("pending")),
+        "details": details,
+    }
+
+
+def main():
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    _runtime.run(module, lambda: work(module))
+
+
+if __name__ == "__main__":
+    main()
