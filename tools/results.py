@@ -16,12 +16,15 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    # The failed ones that have a name.
+    failures: tuple[str, ...] = field(default=(), compare=False)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
             self.passed + other.passed,
             self.failed + other.failed,
             self.skipped + other.skipped,
+            (*self.failures, *other.failures),
         )
 
     @property
@@ -50,7 +53,8 @@ def parse_junit(text: str) -> Counts:
     counts = Counts()
     for case in ET.fromstring(text).iter("testcase"):
         if case.find("failure") is not None or case.find("error") is not None:
-            counts += FAILED
+            name = f"{case.get('classname', '')}::{case.get('name', '')}"
+            counts += Counts(failed=1, failures=(name,))
         elif case.find("skipped") is not None:
             counts += Counts(skipped=1)
         else:
@@ -113,4 +117,5 @@ def summary(results: Sequence[LayerResult]) -> str:
     ]
     for result in results:
         lines += [f"{result.name}: {note}" for note in result.notes]
+        lines += [f"{result.name}: failed: {name}" for name in result.counts.failures]
     return "\n".join([*lines, "", str(total(result.counts for result in results))])

@@ -30,6 +30,13 @@ def test_junit_counts_every_suite() -> None:
     assert parse_junit(JUNIT) == Counts(passed=2, failed=2, skipped=1)
 
 
+def test_what_failed_is_known_by_its_name() -> None:
+    text = '<testsuite><testcase classname="tests.a" name="b"><failure/></testcase></testsuite>'
+    counts = PASSED + parse_junit(text)
+    assert counts.failures == ("tests.a::b",)
+    assert "kernel: failed: tests.a::b" in summary([LayerResult("kernel", counts, 1.0)])
+
+
 def test_a_case_with_failure_and_error_counts_once() -> None:
     text = "<testsuite><testcase><failure/><error/></testcase></testsuite>"
     assert parse_junit(text) == FAILED
