@@ -7,8 +7,9 @@ export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/local/bin:/usr/sbin:/u
 RUN := python3 tools/env.py
 LAYERS := lint types sanity unit kernel molecule
 NODE ?= director
+NAME ?= a_real_server_dies
 
-.PHONY: help test test-full bench demo demo-down demo-ssh $(LAYERS) format build clean-cache
+.PHONY: help test test-full drill bench demo demo-down demo-ssh $(LAYERS) format build clean-cache
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -19,6 +20,9 @@ test: ## run all tests: lint types sanity unit kernel molecule
 
 test-full: ## the same, the kernels of Debian 13 and 14, all clusters; started again, it continues where it stopped
 	@$(RUN) python -m tools.test --full
+
+drill: ## fail machines of a cluster with two directors under load: make drill NAME=a_real_server_dies
+	@LVS_TESTS="$(NAME)" LVS_REBOOT=false $(RUN) molecule test --scenario-name ha
 
 bench: ## compare ipvs_table with ipvsadm, and measure the traffic through the director by each method
 	@$(RUN) python -m tools.bench

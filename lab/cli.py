@@ -107,6 +107,30 @@ def _parser() -> argparse.ArgumentParser:
         f"Show a lab's machines. The exit code is {NOT_RUNNING} where the lab is not running.",
     )
 
+    for word, function, summary, description in (
+        (
+            "freeze",
+            Lab.freeze,
+            "stop a machine in the middle of what it does",
+            "Stop a machine in the middle of what it does. It answers nothing, as if it were dead.",
+        ),
+        (
+            "thaw",
+            Lab.thaw,
+            "let a frozen machine go on",
+            "Let a frozen machine go on where it was.",
+        ),
+        (
+            "crash",
+            Lab.crash,
+            "take a machine's power away and give it back",
+            "Take a machine's power away and give it back: it boots without having shut down.",
+        ),
+    ):
+        control = commands.add_parser(word, help=summary, description=description)
+        control.add_argument("node", help="the machine's name")
+        control.set_defaults(command=_control, control=function)
+
     ssh = commands.add_parser(
         "ssh",
         help="log in to a machine, or run a command on it",
@@ -248,6 +272,11 @@ def _ssh(given: argparse.Namespace) -> int:
     elif sys.stdin.isatty():
         line.insert(1, "-t")
     return subprocess.run(line, env=environment(), check=False).returncode
+
+
+def _control(given: argparse.Namespace) -> int:
+    given.control(Lab.open(_name(given)), given.node)
+    return 0
 
 
 def _inventory(given: argparse.Namespace) -> int:

@@ -42,6 +42,7 @@ PACKAGES = (
     "firewalld",
     "network-manager",
     "ipvsadm",
+    "keepalived",
     "ethtool",
     "tcpdump",
     "iputils-ping",

@@ -209,6 +209,20 @@ class Lab:
             in_parallel(self.nodes.values(), restore)
             progress(f"the lab {self.name} is as after boot")
 
+    def freeze(self, node: str) -> None:
+        """Stop a machine in the middle of what it does: it answers nothing, as if it were dead."""
+        self._control(node, "stop")
+
+    def thaw(self, node: str) -> None:
+        """Let a frozen machine go on where it was, and tell it the time."""
+        self._control(node, "cont")
+        self._greet(self._node(node), threading.Event())
+
+    def crash(self, node: str) -> None:
+        """Take a machine's power away and give it back at once, frozen or not: it boots anew."""
+        self._shell.forget([node])
+        self._control(node, "system_reset", "cont")
+
     def down(self, progress: Progress | None = None) -> None:
         """Take the lab down; what it had is gone, the cache remains."""
         take_down(self.name, progress)
@@ -253,6 +267,9 @@ class Lab:
             known = ", ".join(self.nodes)
             raise LabError(f"the lab {self.name} has no node {name}; its nodes: {known}")
         return self.nodes[name]
+
+    def _control(self, node: str, *commands: str) -> None:
+        qmp.execute(self._socket(self._node(node).name), *((command, {}) for command in commands))
 
     def _socket(self, node: str) -> Path:
         return self._run / f"{node}.qmp"

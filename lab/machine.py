@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import process, qmp
+from lab import process, qmp, tsc
 from lab.accel import Accelerator
 from lab.errors import LabError
 from lab.host import last_lines, run
@@ -51,6 +51,10 @@ def command(
     """The whole command line. Without hubs, the cards are plugged into nothing."""
     forward = f"hostfwd=tcp:127.0.0.1:{port}-:22"
     line = ["qemu-system-x86_64", "-name", node.name, *hardware(node, accelerator)]
+    khz = tsc.host_khz() if accelerator.name == "tcg" else None
+    if khz:
+        # Of two, the last counts. It is no part of what a snapshot depends on.
+        line += ["-append", f"{COMMAND_LINE} tsc_early_khz={khz}"]
     line += ["-kernel", str(places.kernel), "-initrd", str(places.initrd)]
     line += ["-blockdev", f"driver=file,node-name=file,filename={_escaped(places.disk)}"]
     line += ["-blockdev", "driver=qcow2,node-name=disk,file=file,discard=unmap"]

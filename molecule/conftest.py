@@ -20,16 +20,30 @@ from shared.tests.heard import unasked
 from shared.tests.playbooks import SHARED, described, run_playbook
 from tests.wire.pcap import frames
 
+# Which tests there is time for: some, or all.
+LONG = os.environ.get("LVS_CHANGES", "all")
 DUMPS = pathlib.Path(os.environ.get("LVS_DUMPS", "."))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Results go where the caller of the scenario wants them: one file each time of verifying."""
+    config.addinivalue_line("markers", "long: takes long, so it is part of a full run only")
     folder = os.environ.get("LVS_JUNIT_DIR")
     if folder:
         number = len(list(pathlib.Path(folder).iterdir())) + 1
         config.option.xmlpath = f"{folder}/verify-{number}.xml"
+
+
+def pytest_collection_modifyitems(items):
+    """Some tests are for a full run only; LVS_TESTS has the names of those that alone are to run."""
+    wanted = os.environ.get("LVS_TESTS", "").split()
+    for item in items:
+        name = item.originalname.removeprefix("test_")
+        if wanted and name not in wanted:
+            item.add_marker(pytest.mark.skip(reason="LVS_TESTS names others"))
+        elif not wanted and item.get_closest_marker("long") and LONG == "some":
+            item.add_marker(pytest.mark.skip(reason="part of a full run only"))
 
 
 @pytest.fixture(scope="session")

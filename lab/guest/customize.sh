@@ -63,7 +63,7 @@ install -m 644 "$guest/lab-clock.service" /etc/systemd/system/lab-clock.service
 
 # Services: only what every machine needs. Whatever else one needs, its topology enables.
 systemctl enable systemd-networkd.service ssh.service lab-clock.service
-for unit in nginx.service vsftpd.service dnsmasq.service ipvsadm.service nftables.service \
+for unit in nginx.service vsftpd.service dnsmasq.service ipvsadm.service keepalived.service nftables.service \
   netfilter-persistent.service firewalld.service NetworkManager.service NetworkManager-dispatcher.service \
   NetworkManager-wait-online.service; do
   systemctl disable "$unit" 2> /dev/null || true

@@ -29,6 +29,6 @@ if [ -e /proc/net/ip_vs ]; then
 fi
 echo "# files"
 find /etc/lvs.cluster /var/lib/lvs.cluster /etc/systemd/system /etc/sysctl.d /etc/modprobe.d /etc/modules-load.d \
-  -exec stat -c '%n %a %U %F' {} + 2> /dev/null | sort
+  /etc/keepalived -exec stat -c '%n %a %U %F' {} + 2> /dev/null | sort
 find /etc/lvs.cluster /etc/sysctl.d /etc/modprobe.d /etc/modules-load.d -type f -exec sha256sum {} + 2> /dev/null |
   sort -k 2

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,15 +15,25 @@ from ansible.utils.display import Display
 
 from ansible_collections.lvs.cluster.plugins.modules.lvs_description import argument_spec
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.derive import Inventory, derive
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.keepalived import Document
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.rendering import (
+    TEMPLATE,
+    render,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.variables import (
     OTHERS,
     PREFIXES,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.plain import plain
 
+_COLLECTION = pathlib.Path(__file__).resolve().parents[2]
 _OF_NAMED_HOSTS = ("lvs_address", "lvs_cluster", "lvs_weight")
 
 display = Display()
+
+
+def _render(document: Document) -> str:
+    return render((_COLLECTION / TEMPLATE).read_text(encoding="utf-8"), document)
 
 
 class ActionModule(ActionBase):
@@ -34,7 +45,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _passed, args = self.validate_argument_spec(argument_spec())
         inventory, problems = _Variables(self._templar, task_vars).inventory()
-        derived = derive(inventory, args["methods"])
+        derived = derive(inventory, _render, args["methods"])
         for warning in derived.warnings:
             display.warning(warning)
         errors = [*problems, *derived.errors]

@@ -31,7 +31,7 @@ def verification_requests(derived, hosts, commands, vantage, known):
     return choose_requests(clusters, plain(commands), str(vantage or ""), plain(known))
 
 
-def verification(derived, hosts, hostvars, chosen, answered=None):
+def verification(derived, hosts, hostvars, chosen, answered=None, drain_hours=24):
     """What is wrong: see the documentation beside this file."""
     names = plain(hosts)
     seen = {}
@@ -41,7 +41,8 @@ def verification(derived, hosts, hostvars, chosen, answered=None):
             "checked": plain(variables.get("verify_checked")),
             "neighbours": plain(variables.get("verify_neighbours")),
         }
-    return report(_clusters(derived, names), seen, plain(chosen), plain(answered))
+    clusters = _clusters(derived, names)
+    return report(clusters, seen, plain(chosen), plain(answered), float(drain_hours) * 3600)
 
 
 class FilterModule:

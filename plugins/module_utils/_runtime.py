@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -77,6 +77,12 @@ def converge(
     for warning in outcome.warnings:
         module.warn(warning)
     return outcome
+
+
+def would_change(module: AnsibleModule, kinds: Iterable[Kind], store: Store) -> bool:
+    """Whether the engine would change something, or lacks a package for it; nothing is changed."""
+    outcome = Engine(store, commands(module), check_mode=True).run(list(kinds))
+    return outcome.changed or bool(outcome.missing)
 
 
 def one_kind(module: AnsibleModule, kind: Kind, store: Store, prune: bool = True) -> dict[str, Any]:

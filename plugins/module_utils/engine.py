@@ -225,6 +225,9 @@ class Kind(Protocol):
     def kept_claims(self, plan: Plan, held: Held, failures: Sequence[Failure]) -> Claims:
         """The claims that are true although some operations were refused."""
 
+    def outcome(self, plan: Plan) -> Plan:
+        """The plan with details and warnings that are known only once all of it has been carried out."""
+
     def undone(self) -> str:
         """What of this run has undone itself meanwhile, in a sentence; empty for nothing."""
 
@@ -270,6 +273,10 @@ class Base:
 
     def kept_claims(self, plan: Plan, held: Held, _failures: Sequence[Failure]) -> Claims:
         return united(held.own, plan.claims)
+
+    def outcome(self, plan: Plan) -> Plan:
+        """Most kinds have said all before."""
+        return plan
 
     def undone(self) -> str:
         """Most kinds undo nothing by themselves."""
@@ -347,6 +354,7 @@ class Engine:
             )
             if not self.check_mode and not missing:
                 self._carry_out(kinds, plans, held, own, written)
+                plans = {kind.name: kind.outcome(plans[kind.name]) for kind in kinds}
             return Outcome(plans, tuple(written), missing)
 
     def _settled(self, kind: Kind, held: Held) -> Plan:

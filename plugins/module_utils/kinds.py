@@ -5,7 +5,8 @@
 """All kinds of resources, in the order in which a host grows: the one list of them.
 
 The order is the rule "make before break": what lets packets through comes before what sends them, and what
-attracts packets comes last. The engine removes in the reverse order.
+attracts packets comes last. The engine removes in the reverse order. One exception: keepalived, which owns what other
+kinds take over from it, leaves before they grow.
 
 Imports are inside the builders, so that a run imports only the kinds that the host uses.
 """
@@ -21,7 +22,7 @@ from .engine import Kind
 from .errors import InvalidInput
 from .host import boot
 from .host.commands import Commands
-from .host.manifest import Manifest
+from .host.manifest import KEEPALIVED, Manifest
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class Context:
     :ivar owner: whose objects they are.
     :ivar configuration: the whole of it.
     :ivar rollback: seconds after which a change of routes is undone, where the entry does not say.
+    :ivar keepalived_password: of VRRP; no part of the configuration, which is shown.
     """
 
     owner: str
     commands: Commands
     configuration: Mapping[str, Any]
     rollback: int = 60
+    keepalived_password: str = ""
     shared: dict[str, Any] = field(default_factory=dict)
 
     def ip(self) -> Any:
@@ -47,6 +50,12 @@ class Context:
 
     def entry(self, name: str) -> Any:
         return self.configuration.get(name)
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether the table and the addresses become those of other kinds, where keepalived has made them."""
+        table = self.entry("table")
+        return bool(table) and not table.get("release") and not self.entry("keepalived")
 
 
 def _requirements(context: Context) -> Kind:
@@ -116,13 +125,31 @@ def _timeouts(context: Context) -> Kind:
 def _table(context: Context) -> Kind:
     from .ipvs.kind import Table  # noqa: PLC0415
 
-    return Table.of(context.entry("table"), context.owner, context.commands)
+    entry = context.entry("table")
+    if (context.entry("keepalived") or {}).get("table"):
+        if entry and not entry.get("release"):
+            raise InvalidInput(
+                "table",
+                None,
+                None,
+                "cannot be combined with keepalived.table, since one of them makes the table",
+                "release it here, or set keepalived.table to false",
+            )
+        entry = {"release": True}
+    return Table.of(entry, context.owner, context.commands)
 
 
 def _sync_daemons(context: Context) -> Kind:
     from .ipvs.kind import SyncDaemons  # noqa: PLC0415
 
-    return SyncDaemons.of(context.entry("sync_daemons"), context.owner, context.commands)
+    return SyncDaemons.of(
+        context.entry("sync_daemons"),
+        context.owner,
+        context.commands,
+        # keepalived can't start its own while another runs.
+        yields=bool((context.entry("keepalived") or {}).get("sync")),
+        adopts=context.takes_over,
+    )
 
 
 def _marks(context: Context) -> Kind:
@@ -135,7 +162,24 @@ def _addresses(context: Context) -> Kind:
     from .network.kinds import Addresses  # noqa: PLC0415
 
     ip = context.ip()
-    return Addresses.of(context.entry("addresses"), context.owner, ip, context.commands)
+    entry = context.entry("addresses")
+    if not entry and context.entry("keepalived"):
+        entry = {"release": context.entry("keepalived").get("floating") or []}
+    return Addresses.of(entry, context.owner, ip, context.commands, adopts=context.takes_over)
+
+
+def _keepalived(context: Context) -> Kind:
+    from .keepalived.kind import Keepalived  # noqa: PLC0415
+
+    return Keepalived.of(
+        context.entry("keepalived"),
+        context.owner,
+        context.ip(),
+        context.commands,
+        context.keepalived_password,
+        context.takes_over,
+        context.entry("sync_daemons") or (),
+    )
 
 
 @dataclass(frozen=True)
@@ -146,12 +190,15 @@ class Entry:
     :ivar claims: the claims by which a manifest shows that an owner has objects of the kind.
     :ivar script: where in the order at boot its script is, and the part of its name; empty for none.
     :ivar files: patterns of its other files for the next boot.
+    :ivar leaves_before: the kind before which it comes where it is no longer desired; empty for its own place. It
+        then leaves as it grows.
     """
 
     build: Callable[[Context], Kind]
     claims: tuple[str, ...] = ()
     script: tuple[str, str] = ("", "")
     files: tuple[str, ...] = ()
+    leaves_before: str = ""
 
     def has_left(self, manifest: Manifest, present: Callable[[str], bool]) -> bool:
         """Whether an owner has objects of the kind, or files for the next boot.
@@ -188,6 +235,8 @@ KINDS: Mapping[str, Entry] = {
     "sync_daemons": Entry(_sync_daemons, ("ipvs_sync_daemon",)),
     "marks": Entry(_marks, ("chains_marks",), (boot.FIREWALL, "mark")),
     "addresses": Entry(_addresses, ("address",), (boot.ADDRESSES, "")),
+    # It takes over the table and the addresses, and they from it.
+    "keepalived": Entry(_keepalived, (KEEPALIVED,), leaves_before="timeouts"),
 }
 
 
@@ -210,11 +259,21 @@ def used(
             "is not a kind of resource",
             "use one of " + ", ".join(KINDS),
         )
-    return [
+    found = [
         name
         for name, entry in KINDS.items()
         if configuration.get(name) or entry.has_left(manifest, present)
     ]
+    return sorted(found, key=lambda name: _place(name, bool(configuration.get(name))))
+
+
+def _place(name: str, is_desired: bool) -> tuple[int, bool]:
+    """Where a kind is in the order."""
+    order = list(KINDS)
+    before = KINDS[name].leaves_before
+    if before and not is_desired:
+        return order.index(before), False
+    return order.index(name), True
 
 
 def build(names: Iterable[str], context: Context) -> list[Kind]:

@@ -108,6 +108,13 @@ options:
         O(networks) are dropped.
     type: bool
     default: true
+  peers:
+    description:
+      - The addresses of other directors, or networks of them. VRRP is accepted from them, and so are the messages by
+        which the IPVS of a director tells others of its connections.
+    type: list
+    elements: str
+    default: []
   at_boot:
     description:
       - Whether the rules are restored at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that needs only
@@ -145,6 +152,10 @@ EXAMPLES = r"""
     services: &services
       - {address: 170.210.122.104, port: 80}
     snat: *services
+
+- name: Accept VRRP and synchronised connections from the other director
+  lvs.cluster.iptables_masq:
+    peers: [170.210.122.102]
 
 - name: Remove the rules
   lvs.cluster.iptables_masq:

@@ -69,7 +69,9 @@ options:
   weight:
     description:
       - The real server's share of new connections, relative to the other weights of the service, from V(0) to V(65535).
-      - V(0) means no new connections, while established ones are kept. This drains the real server.
+      - V(0) means no new connections, while established ones are kept.
+      - A real server that is drained by M(lvs.cluster.ipvs_drain) keeps weight V(0), and a warning says so. It gets
+        this weight when it is restored.
       - A new real server gets V(1).
     type: int
   upper_threshold:
@@ -96,6 +98,7 @@ options:
     type: str
     choices: [none, csum, remcsum]
 seealso:
+  - module: lvs.cluster.ipvs_drain
   - module: lvs.cluster.ipvs_service
 author:
   - lvs.cluster contributors (@lvs-cluster)
@@ -123,7 +126,7 @@ EXAMPLES = r"""
     forwarding: dr
     upper_threshold: 1000
 
-- name: Drain a real server
+- name: Give a real server no new connections, until another task gives it a weight
   lvs.cluster.ipvs_real_server:
     service: {address: 170.210.122.104, port: 80}
     address: 192.168.0.107

@@ -165,7 +165,11 @@ options:
       - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is restored.
     type: bool
     default: false
+notes:
+  - A real server that is drained keeps weight 0. Its described weight is given when it is restored (see
+    M(lvs.cluster.ipvs_drain)).
 seealso:
+  - module: lvs.cluster.ipvs_drain
   - module: lvs.cluster.ipvs_service
   - module: lvs.cluster.ipvs_real_server
 author:
@@ -226,6 +230,34 @@ not_added:
     real_server:
       description: What names the real server.
       type: dict
+      returned: always
+drains:
+  description:
+    - The real servers of the description that are drained (see M(lvs.cluster.ipvs_drain)) and so have no more than
+      weight 0, the oldest drain first. Drains of real servers that are not in the table any more are listed too.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    service:
+      description: What names the service.
+      type: dict
+      returned: always
+    real_server:
+      description: What names the real server.
+      type: dict
+      returned: always
+    remembered_weight:
+      description: The weight that it gets when it is restored.
+      type: int
+      returned: always
+    since:
+      description: Since when it is drained, in Unix time.
+      type: int
+      returned: always
+    age:
+      description: For how many seconds it has been drained.
+      type: int
       returned: always
 errors:
   description: A sentence for each operation that the kernel has refused.

@@ -25,10 +25,11 @@ options:
   methods:
     description:
       - The forwarding methods that hosts are set up for. With all of them, the configuration of a director has its
-        table, timeouts, firewall marks and virtual addresses too.
+        table, timeouts, firewall marks, virtual addresses and keepalived too.
+      - V(keepalived) sets up keepalived on directors without all forwarding methods.
     type: list
     elements: str
-    choices: [nat, dr, tun]
+    choices: [nat, dr, tun, keepalived]
     default: [nat, dr, tun]
 seealso:
   - module: lvs.cluster.lvs_host
@@ -57,7 +58,8 @@ hosts:
   description:
     - By host its C(configuration), C(owner), C(state) and C(settle_seconds), as M(lvs.cluster.lvs_host) takes them, its
       C(cluster), its C(roles), its C(addresses), the C(directors) of its cluster, and the C(services) of its cluster
-      with their C(name), C(addresses) and C(places).
+      with their C(name), C(addresses) and C(places). Of a real server also the C(drainable) addresses by which
+      directors send to it, and C(requests) straight to it, as M(lvs.cluster.lvs_request_info) takes them.
   returned: success
   type: dict
 warned:
@@ -82,7 +84,7 @@ def argument_spec():
         "methods": {
             "type": "list",
             "elements": "str",
-            "choices": list(FORWARDING_METHODS),
+            "choices": [*FORWARDING_METHODS, "keepalived"],
             "default": list(FORWARDING_METHODS),
         }
     }

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Applies everything that a host of a Linux Virtual Server cluster needs, be it a director, a real server or both.
     That is kernel modules, kernel settings, firewall rules, tunnels, routes, timeouts, the IPVS table, sync daemons,
-    firewall marks and virtual addresses.
+    firewall marks, virtual addresses and keepalived.
   - The roles of this collection give it what M(lvs.cluster.lvs_description) has derived from the description of the
     cluster.
   - Nothing is changed before everything was read, planned and checked. Then everything that is added or edited is,
@@ -39,8 +39,29 @@ options:
       - V(next_hops) are routes of a director to the real servers in its list V(to), by direct routing, each its own
         next hop, so that changing the forwarding method loses no packet. V(requirements) are conditions that the host
         has to meet before anything is changed.
+      - V(keepalived) is the configuration of keepalived, which the control node derives. It is checked by
+        C(keepalived -t) on the host before anything is changed, installed in one step, and reloaded, never restarted.
+        Then the run waits until the IPVS table is as described or the longest time has passed that checks can take.
+        What a reload ignores is edited, such as thresholds. A configuration of somebody else is refused.
+      - With the option V(release), and no other, the V(table) of O(owner) is given up and stays as it is, because
+        keepalived takes it over.
     type: dict
     default: {}
+  defer:
+    description:
+      - Whether a director that should be changed after others is left as it is, if there is something to change. That
+        is one that has addresses that keepalived moves, and one on which keepalived is new while another director has
+        them. RV(deferred) then says so, and a run without this option changes it.
+      - It has no effect in check mode.
+    type: bool
+    default: false
+  keepalived_password:
+    description:
+      - The password of VRRP, where V(keepalived) in O(configuration) uses one. VRRP sends it in clear.
+      - It is written to C(/etc/keepalived/keepalived.conf), mode 0600, and to nothing else. Results and differences
+        do not show it.
+    type: str
+    default: ""
   owner:
     description:
       - In whose name everything is kept, see C(/var/lib/lvs.cluster/<owner>.json). The roles use C(cluster-) and the
@@ -131,6 +152,12 @@ not_added:
       description: What names the real server.
       type: dict
       returned: always
+deferred:
+  description:
+    - Why nothing was changed, with O(defer). V(active), because this director has the addresses, and others should be
+      changed before it. V(joining), because another has them and has to know of this one first. Otherwise empty.
+  returned: success
+  type: str
 missing_packages:
   description: The packages that are missing. Outside check mode nothing was changed where there are some.
   returned: success
@@ -142,15 +169,33 @@ pending:
   returned: success
   type: bool
 details:
-  description: What each kind says besides, as its own module returns it.
+  description:
+    - What each kind says besides, as its own module returns it.
+    - For V(keepalived), V(state) is that of its service, and V(holds) lists the virtual addresses that
+      this host has now. Where keepalived owns the table, V(failing) lists the real servers that it has taken
+      out of service, V(missing) the services that are not in the table, V(sorry) the sorry servers that
+      serve, V(foreign) the real servers that others have added, and V(drains) those that are drained.
   returned: success
   type: dict
+  sample:
+    keepalived:
+      state: active
+      holds: [170.210.122.104]
+      sync_daemons: [{role: master, interface: eth1, syncid: 51}]
+      failing:
+        - service: {protocol: tcp, address: 170.210.122.104, port: 80}
+          real_server: {address: 192.168.0.107, port: 80}
+      missing: []
+      sorry: []
+      foreign: []
+      drains: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime, kinds
 
+KEEPALIVED = "keepalived"
 # What a director needs for a real server that still has the old configuration and stays in the table.
 KEPT_FOR_UNPREPARED = ("modules", "settings", "firewall", "next_hops")
 
@@ -158,6 +203,8 @@ KEPT_FOR_UNPREPARED = ("modules", "settings", "firewall", "next_hops")
 def argument_spec():
     return {
         "configuration": {"type": "dict", "default": {}},
+        "defer": {"type": "bool", "default": False},
+        "keepalived_password": {"type": "str", "default": "", "no_log": True},
         "owner": {"type": "str", "default": "cluster-default"},
         "prune": {"type": "bool", "default": True},
         "rollback": {"type": "int", "default": 60},
@@ -172,9 +219,29 @@ def configuration_of(params):
     if params["state"] == "absent":
         return {}
     configuration = dict(params["configuration"])
-    if params["unprepared"] and configuration.get("table"):
+    table = configuration.get("table")
+    if params["unprepared"] and table and not table.get("release"):
         configuration["table"] = {**configuration["table"], "unprepared": params["unprepared"]}
     return configuration
+
+
+def context_of(module, configuration):
+    """What kinds are built from. Each run has its own, since they share what they have read."""
+    params = module.params
+    return kinds.Context(
+        params["owner"],
+        _runtime.commands(module),
+        configuration,
+        params["rollback"],
+        params["keepalived_password"],
+    )
+
+
+def deferred(module, names, configuration, store):
+    """Why this director lets others go first; empty where it does not, or where it has nothing to change."""
+    built = {kind.name: kind for kind in kinds.build(names, context_of(module, configuration))}
+    reason = built[KEEPALIVED].waits_as(KEEPALIVED in store.load().claims)
+    return reason if reason and _runtime.would_change(module, built.values(), store) else ""
 
 
 def work(module):
@@ -182,12 +249,13 @@ def work(module):
     store = _runtime.enter(module)
     configuration = configuration_of(params)
     names = kinds.used(configuration, store.load())
-    context = kinds.Context(
-        params["owner"], _runtime.commands(module), configuration, params["rollback"]
-    )
+    if params["defer"] and not module.check_mode and configuration.get(KEEPALIVED):
+        reason = deferred(module, names, configuration, store)
+        if reason:
+            return {"changed": False, "diff": [], "missing_packages": [], "deferred": reason}
     outcome = _runtime.converge(
         module,
-        kinds.build(names, context),
+        kinds.build(names, context_of(module, configuration)),
         store,
         params["prune"],
         params["settle_seconds"],
@@ -195,7 +263,12 @@ def work(module):
     )
     if outcome.missing and not module.check_mode:
         # Nothing was changed, and the next run shows what is.
-        return {"changed": False, "diff": [], "missing_packages": list(outcome.missing)}
+        return {
+            "changed": False,
+            "diff": [],
+            "missing_packages": list(outcome.missing),
+            "deferred": "",
+        }
     plans = outcome.plans
     details = {name: dict(plan.details) for name, plan in plans.items() if plan.details}
     return {
@@ -209,6 +282,7 @@ def work(module):
         "remaining": {name: list(plan.remaining) for name, plan in plans.items() if plan.remaining},
         "not_added": details.get("table", {}).get("not_added", []),
         "missing_packages": list(outcome.missing),
+        "deferred": "",
         "pending": bool(details.get("routes", {}).get("pending")),
         "details": details,
     }

@@ -36,7 +36,7 @@ DECAP = {
 }
 
 
-@pytest.fixture(autouse=True, params=["nft", "legacy"])
+@pytest.fixture(autouse=True, params=["nft", pytest.param("legacy", marks=pytest.mark.long)])
 def backend(request):
     use(request.param)
     for command, words in FOREIGN:

@@ -56,7 +56,7 @@ def use(backend):
         sh("update-alternatives", "--set", command, f"/usr/sbin/{command}-{backend}")
 
 
-@pytest.fixture(params=["nft", "legacy"])
+@pytest.fixture(params=["nft", pytest.param("legacy", marks=pytest.mark.long)])
 def backend(request):
     use(request.param)
     # So that the tables are there before.
@@ -126,6 +126,16 @@ def test_many_ports_share_rules(backend):
     services += [{"address": "2001:db8::1", "port": port, "protocol": "udp"} for port in (53, 54)]
     four(services=services)
     assert sum("LVS-IN-default -d" in line for line in ours()) == 3
+
+
+def test_other_directors_are_heard(backend):
+    before = firewall()
+    four(peers=["192.0.2.3", "2001:db8::3"])
+    heard = [line for line in ours() if "-j ACCEPT" in line]
+    assert sum("192.0.2.3/32" in line for line in heard) == 2
+    assert sum("2001:db8::3/128" in line for line in heard) == 1
+    four(state="absent")
+    assert firewall() == before
 
 
 def test_what_somebody_has_changed_in_it_is_mended(backend):

@@ -18,6 +18,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import (
     DELETE,
     ServiceOperation,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.statistics import (
+    Counters,
+    RealServerStatistics,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.timeouts import Timeouts
 
 
@@ -53,6 +57,7 @@ class FakeKernel:
     :ivar missing: whether IPVS can't be loaded.
     :ivar seconds: the timeouts.
     :ivar running: the sync daemons, by role.
+    :ivar connections: active, inactive and persistent connections, by service and real server.
     :param meddle: called with the table before each reading, as another program would change it.
     """
 
@@ -65,6 +70,7 @@ class FakeKernel:
         self.executed = []
         self.seconds = Timeouts()
         self.running = {}
+        self.connections = {}
 
     @property
     def kernel(self):
@@ -88,6 +94,16 @@ class FakeKernel:
     def table(self):
         self.meddle(self.services)
         return dict(self.services)
+
+    def real_server_statistics(self, key):
+        servers = self.services[key].real_servers if key in self.services else ()
+        none = (0, 0, 0)
+        return {
+            server: RealServerStatistics(
+                *self.connections.get((key, server), none), Counters(), Counters()
+            )
+            for server in servers
+        }
 
     def timeouts(self):
         return self.seconds

@@ -29,7 +29,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.files import File
 from ansible_collections.lvs.cluster.plugins.module_utils.host.manifest import Claim, Manifest
 from ansible_collections.lvs.cluster.plugins.module_utils.host.store import Store
 
-ATTRACTING = ("marks", "addresses")
+ATTRACTING = ("marks", "addresses", "keepalived")
 NAMES = [name for name in kinds.KINDS if name != "requirements"]
 
 
@@ -273,7 +273,7 @@ def test_two_owners_share_an_object_and_the_last_removes_it(tmp_path):
 def test_the_list_of_kinds():
     order = list(kinds.KINDS)
     assert order[0] == "requirements"
-    assert order[-2:] == list(ATTRACTING)
+    assert order[-3:] == list(ATTRACTING)
     assert order.index("settings") < order.index("addresses")
     assert order.index("firewall") < order.index("table") < order.index("marks")
     assert order.index("next_hops") < order.index("table")
@@ -415,6 +415,23 @@ def test_kinds_that_are_kept_only_grow(first, second, keep):
     for name in NAMES:
         wanted = second.get(name, {})
         assert host.objects[name] == ({**before[name], **wanted} if name in keep else wanted)
+
+
+class Telling(Fake):
+    """A kind that has more to say once all is done."""
+
+    def outcome(self, plan):
+        found = dict(self._host.objects[self.name])
+        return replace(plan, details={"found": found}, warnings=("done",))
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_kind_may_tell_what_came_of_it(tmp_path, check_mode):
+    outcome = with_files(Telling("tunnels", Host(), {"a": 1}), tmp_path, check_mode=check_mode)
+    assert outcome.plans["tunnels"].details == ({} if check_mode else {"found": {"a": 1}})
+    assert outcome.warnings == ([] if check_mode else ["done"])
+    missing = Telling("tunnels", Host(), {"a": 1}, packages=["x"])
+    assert with_files(missing, tmp_path).warnings == []
 
 
 class FromItsFile(Fake):

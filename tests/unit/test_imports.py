@@ -23,7 +23,8 @@ FLOORS = (
     ("module_utils.engine",),
     ("module_utils.ipvs", "module_utils.kernel_module"),
     ("module_utils.network",),
-    ("module_utils.netfilter", "module_utils.sysctl"),
+    ("module_utils.keepalived", "module_utils.netfilter", "module_utils.sysctl"),
+    ("module_utils.draining",),
     ("module_utils.kinds", "module_utils._runtime"),
     ("plugin_utils",),
     ("doc_fragments", "modules"),
@@ -43,6 +44,7 @@ IO = {
         "host.session",
         "host.store",
         "ipvs.netlink",
+        "keepalived.service",
         "kernel_module.modprobe",
         "netfilter.iptables",
         "network.devices",
@@ -56,6 +58,11 @@ IO = {
 IO_LIBRARIES = {"ctypes", "fcntl", "pyroute2", "select", "signal", "subprocess", "tempfile"}
 # The I/O of another folder, and what for.
 BORROWED = {
+    ("draining.configuration", "keepalived.service"): "its file, where it owns the IPVS table",
+    ("draining.kind", "ipvs.kind"): "the kernel's IPVS",
+    ("keepalived.kind", "ipvs.kind"): "the IPVS table that keepalived makes",
+    ("keepalived.kind", "network.iproute"): "the interfaces that have addresses, and who has them",
+    ("keepalived.kind", "network.wire"): "whether another director has the addresses",
     ("network.devices", "kernel_module.modprobe"): "a tunnel needs the kernel module of its type",
     ("network.iproute", "kernel_module.modprobe"): "whether a tunnel's kernel module is available",
     ("netfilter.kind", "network.iproute"): "the addresses and interfaces that rules are about",

@@ -10,8 +10,6 @@ that are tested every day.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import time
 from collections.abc import Callable
@@ -20,14 +18,11 @@ from typing import Any
 
 import pytest
 
-from shared.tests.playbooks import SHARED, described, succeed
+from shared.tests.playbooks import described, succeed
+from shared.tests.traffic import places, under_load
 
 VIP, OTHER_VIP = "10.83.0.100", "10.83.0.101"
 RULES = "ipvsadm --save --numeric"
-RATE = 50
-# Far more than a run takes: the load ends by itself, whatever becomes of the test.
-MOST_SECONDS = 900
-LOG = "/run/load.log"
 
 Description = dict[str, Any]
 
@@ -171,65 +166,24 @@ def descriptions():
     return found
 
 
-def places(description: Description) -> dict[str, tuple[str, int]]:
-    """Where each service is reached: its address and port."""
-    found = {}
-    for service in description["lvs_virtual_services"]:
-        match = service.get("match", [{}])[0]
-        port = service["port"] if "port" in service else match["ports"][0]
-        found[service["name"]] = (service.get("address") or match["address"], port)
-    return found
-
-
-@contextlib.contextmanager
-def under_load(lab, description):
-    """Make requests to all services meanwhile. In the end the list holds what molecule/shared/load.py has logged."""
-    targets = [f"{name}={address}:{port}" for name, (address, port) in places(description).items()]
-    lab.ssh("client", "cat > /usr/local/sbin/load", input=(SHARED / "load.py").read_text())
-    unit = ["systemd-run", "--quiet", "--collect", "--unit=load", "--property=TimeoutStopSec=30"]
-    command = ["python3", "/usr/local/sbin/load", LOG, str(RATE), str(MOST_SECONDS), *targets]
-    lab.ssh("client", [*unit, *command])
-    found = []
-    try:
-        time.sleep(2)
-        yield found
-        time.sleep(2)
-    finally:
-        lab.ssh("client", "systemctl stop load", check=False)
-    found += [json.loads(line) for line in lab.ssh("client", ["cat", LOG]).stdout.splitlines()]
-
-
-def failures(requests):
-    """Those that have failed, a line each, with the time since the first request."""
-    began = min(each["at"] for each in requests)
-    return [
-        f"{each['at'] - began:.3f} s: {each['service']}: {each['failure']} after {each['seconds']} s"
-        for each in requests
-        if "failure" in each
-    ]
-
-
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 def test_no_request_fails(change, cluster, descriptions, playbook, lab, machine, fetch, capsys):
     before, after = descriptions[change.name]
     if cluster.description != before:
         cluster.become(before, playbook)
     assert change.shown not in machine(change.host).check_output(change.command)
-    with under_load(lab, before) as requests:
+    with under_load(lab, before) as traffic:
         began = time.monotonic()
         cluster.become(after, playbook)
         seconds = time.monotonic() - began
     assert change.shown in machine(change.host).check_output(change.command)
-    times = [each["at"] for each in requests]
     with capsys.disabled():
-        slowest = max(each["seconds"] for each in requests)
-        print(f"{change.name}: {len(requests)} requests in {seconds:.0f} s, slowest {slowest} s")
-    assert not failures(requests), "\n".join(failures(requests))
-    # Requests were made all the time and answered by both real servers; on a busy machine the client falls behind.
-    assert max(times) - min(times) > seconds
-    assert len(requests) > RATE / 2 * (max(times) - min(times))
+        print(f"{change.name}: {seconds:.0f} s, {traffic.figures()}")
+    assert not traffic.failed, "\n".join(traffic.failures())
+    assert traffic.seconds > seconds
+    traffic.check_steady()
     for name in places(before):
-        assert {each["answer"] for each in requests if each["service"] == name} == {"rs1", "rs2"}
+        assert traffic.answers(name) == {"rs1", "rs2"}
     for address, port in places(after).values():
         assert fetch(address, port) in ("rs1", "rs2")
 

@@ -85,6 +85,7 @@ def test_an_upload_by_tunnel_fits_without_any_icmp(upload, director, vip):
             director.check_output(f"ipvsadm -e -t {host}:80 -r {words[4]} {words[5]} -w {words[7]}")
 
 
+@pytest.mark.long
 def test_a_network_manager_that_starts_anew_takes_nothing_for_long(machine):
     """systemd-networkd drops what it does not know; the boot service follows it."""
 

@@ -69,11 +69,13 @@ def test_what_is_wrong_is_told_of_whom_it_is(verify, lab):
     assert "Connection refused" in " ".join(report["services"]["web6"])
 
 
+@pytest.mark.long
 def test_a_host_that_is_down_is_told(verify):
     code, report = verify(("rs2",))
     assert code != 0
     assert report["problems"] == ["host rs2: did not answer, so nothing is known of it"]
 
 
+@pytest.mark.long
 def test_after_that_all_is_well_again(verify):
     assert verify()[0] == 0

@@ -45,6 +45,7 @@ def _repository(lab):
 
 
 @pytest.mark.usefixtures("_repository")
+@pytest.mark.long
 def test_a_missing_package_is_installed_without_package_lists(playbook, machine):
     assert machine("rs2").run("apt-get install --yes lvs-probe").failed
     printed = succeed(playbook(pathlib.Path(__file__).with_name("install.yml")))

@@ -46,12 +46,14 @@ def test_a_real_server_that_is_down_keeps_what_it_has_and_is_not_added(site, dir
     assert f"{VIP}:80 -r 192.168.0.108" in script
 
 
+@pytest.mark.long
 def test_a_limit_takes_the_others_for_prepared(site, director, services):
     done = site(added(services), (), "--limit", "director")
     assert done.returncode == 0, done.stdout
     assert f"-a -t {VIP}:8081 -r 192.168.0.108:80 -m -w 1" in saved_table(director)
 
 
+@pytest.mark.long
 def test_all_real_servers_down_block_no_director(site, director, services):
     done = site(services, ("rs1", "rs2", "rs3"))
     assert done.returncode != 0, done.stdout
@@ -105,6 +107,7 @@ def return_rules(machine):
     return machine("rs1").check_output("ip rule").count("lookup 1704")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("emptied", [False, True])
 def test_a_limit_to_a_real_server_takes_nothing_from_it(site, machine, services, emptied):
     """The director still sends to it."""
@@ -117,6 +120,7 @@ def test_a_limit_to_a_real_server_takes_nothing_from_it(site, machine, services,
     assert return_rules(machine) == before > 0
 
 
+@pytest.mark.long
 def test_a_director_that_is_down_may_still_send_to_a_real_server(site, machine, services):
     before = return_rules(machine)
     done = site(without_rs1(services), ("director",))
@@ -126,6 +130,7 @@ def test_a_director_that_is_down_may_still_send_to_a_real_server(site, machine, 
     assert return_rules(machine) == before
 
 
+@pytest.mark.long
 def test_a_real_server_that_is_down_keeps_its_port(site, director, services, fetch):
     """The service would be empty, or send to a port that nobody listens on."""
     moved = [{**services[0], "real_servers": [{"host": "rs1", "port": 8080}]}, *services[1:]]

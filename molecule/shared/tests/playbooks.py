@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import signal
 import subprocess
 
 import yaml
@@ -35,13 +36,14 @@ def described():
     return yaml.safe_load((scenario() / "inventory" / "group_vars" / "all.yml").read_text())
 
 
-def run_playbook(folder, name, *words, variables=None, dead=()):
+def run_playbook(folder, name, *words, variables=None, dead=(), killed_after=None):
     """Run a playbook, and return the completed process.
 
     :param folder: for the files that are handed to Ansible.
     :param name: one of the collection's, or the path of another.
     :param variables: those that take precedence over the scenario's description.
     :param dead: hosts that are to be unreachable.
+    :param killed_after: after how many seconds the run is killed, with all its processes here.
     """
     inventories = [scenario() / "inventory", pathlib.Path(os.environ["LVS_INVENTORY"])]
     if dead:
@@ -54,15 +56,23 @@ def run_playbook(folder, name, *words, variables=None, dead=()):
         file.write_text(json.dumps(variables))
         command.append(f"--extra-vars=@{file}")
     environ = {key: value for key, value in os.environ.items() if key not in UNWANTED}
-    return subprocess.run(
-        [*command, str(ROOT / "playbooks" / name)],
+    command.append(str(ROOT / "playbooks" / name))
+    with subprocess.Popen(
+        command,
         cwd=ROOT,
         env={**environ, "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=killed_after)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, errors = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def succeed(done):

@@ -21,6 +21,10 @@ from ..errors import InvalidInput, StateError
 
 VERSION = 1
 DEFAULT_OWNER = "default"
+# The claim on keepalived, kind and name; and the claims on what keepalived makes: services and real servers by the
+# names that they have as claims of ours, and "address <address>".
+KEEPALIVED = "keepalived"
+KEEPALIVED_MADE = "keepalived_made"
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -18,16 +19,36 @@ from ..errors import InvalidInput, KernelRefusal, Unavailable
 from ..host import boot, store
 from ..host.commands import Commands
 from ..host.files import read
-from ..host.manifest import Claim
+from ..host.manifest import KEEPALIVED, KEEPALIVED_MADE, Claim
 from ..net import canonical_address
-from . import daemon, data, model, netlink, options, ownership, parse, refusals, restore, timeouts
+from . import (
+    daemon,
+    data,
+    drain,
+    model,
+    netlink,
+    options,
+    ownership,
+    parse,
+    refusals,
+    restore,
+    timeouts,
+)
 from .daemon import Daemon
 from .model import RealServerKey, Service, ServiceKey
 from .ownership import KINDS, name_of, object_of
 from .plan import DELETE, EDIT, Operation, RealServerOperation
 from .plan import plan as table_plan
 from .request import RealServerRequest
-from .table import DesiredTable, Limit, OneService, Scope, Target, desired_table
+from .table import (
+    DesiredTable,
+    Limit,
+    OneService,
+    ReleasedTable,
+    Scope,
+    Target,
+    desired_table,
+)
 
 PACKAGE = "ipvsadm"
 
@@ -80,10 +101,12 @@ class Table(Base):
     :param at_boot: whether the desired table is restored at boot; None where the script at boot stays as it is.
     :param record: the file in which the script at boot records what it has made.
     :param manifest: the file of the owner's claims.
+    :param adopts: whether what keepalived has made for the owner is the owner's.
     """
 
     name = "table"
-    claim_kinds = KINDS
+    claim_kinds = (*KINDS, drain.DESCRIBED)
+    consults = (drain.DRAIN, KEEPALIVED_MADE)
     # A dump beside a change may miss objects.
     rereads = True
 
@@ -95,7 +118,9 @@ class Table(Base):
         kernel: Kernel = KERNEL,
         record: str | None = None,
         manifest: str | None = None,
+        adopts: bool = False,
     ) -> None:
+        self._adopts = adopts
         self._desired = desired
         self._at_boot = at_boot
         self._kernel = kernel
@@ -115,8 +140,11 @@ class Table(Base):
 
         :raises InvalidInput: an option can't be.
         """
+        if entry and entry.get("release"):
+            options.checked(entry, options.RELEASE_OPTIONS, "table")
+            return cls(ReleasedTable({}), owner, at_boot)
         given = options.checked(entry or {}, options.TABLE_OPTIONS, "table")
-        return cls(described(given), owner, at_boot)
+        return cls(described(given), owner, at_boot, adopts=bool(entry))
 
     def read(self, held: Held, _check_mode: bool) -> Current:
         """Without loading IPVS: where it is not loaded, the table is empty."""
@@ -129,8 +157,16 @@ class Table(Base):
         )
 
     def plan(self, current: Current, held: Held, prune: bool, check_mode: bool) -> Plan:
+        described = held.claims(drain.DESCRIBED)
         held = replace(held, own=ownership.with_made_at_boot(held.own, current.made))
+        if self._adopts:
+            made = held.claims(KEEPALIVED_MADE)
+            held = replace(held, own=ownership.with_taken_over(held.own, made))
         target = self._desired.target(current.table, held, prune, check_mode)
+        drained = drain.drains(held)
+        weights = self._desired.weights(current.table, target.table) if drained else {}
+        warnings = self._desired.warnings(current.table, target.table, drained)
+        target = target.drained(drained, weights)
         assumed = target.assumed
         todo = table_plan({assumed.key: assumed} if assumed else current.table, target.table)
         grow = [each for each in todo.changes if object_of(each) not in target.restored]
@@ -145,13 +181,19 @@ class Table(Base):
         return Plan(
             grow=tuple(map(_operation, grow)),
             shrink=tuple(map(_operation, (*restoring, *todo.removals))),
-            claims=ownership.claims_after(held, todo.operations, target.released, adopted),
+            claims={
+                **ownership.claims_after(held, todo.operations, target.released, adopted),
+                drain.DESCRIBED: {
+                    **self._desired.kept_weights(described, drained),
+                    **drain.described_claims(weights, drained),
+                },
+            },
             diffs={"IPVS": Diff(todo.before, todo.after)},
             scripts=scripts,
             remaining=target.remaining,
             packages=(PACKAGE,) if needed and current.lacks_ipvsadm else (),
-            warnings=target.warnings,
-            details=self._details(target),
+            warnings=(*target.warnings, *warnings),
+            details=self._details(target, weights, drained),
         )
 
     def carry_out(self, operations: Sequence[engine.Operation]) -> Progress:
@@ -189,7 +231,8 @@ class Table(Base):
         refused = [operation for operation, _refusal in failures]
         growing = any(operation in plan.grow for operation in refused)
         claims = engine.united(held.own, plan.claims) if growing else plan.claims
-        return ownership.reverted(claims, held.own, [operation.work for operation in refused])
+        reverted = ownership.reverted(claims, held.own, [operation.work for operation in refused])
+        return {**reverted, drain.DESCRIBED: claims.get(drain.DESCRIBED, {})}
 
     def _service(self, ipvs: Any) -> model.Table:
         found = ipvs.service(self._desired.service)
@@ -233,9 +276,18 @@ class Table(Base):
             found.append(Service(key, attributes, known))
         return found
 
-    def _details(self, target: Target) -> dict[str, Any]:
+    def _details(
+        self, target: Target, weights: Mapping[str, int], drained: drain.Drains
+    ) -> dict[str, Any]:
         if isinstance(self._desired, DesiredTable):
-            return {"not_added": [_not_added(*each) for each in target.not_added]}
+            names = set(weights)
+            if drained and not isinstance(self._desired, ReleasedTable):
+                # Also those that have left the table, which nobody else would tell of.
+                names |= drained.keys() - drain.weights_of(target.table)
+            return {
+                "not_added": [_not_added(*each) for each in target.not_added],
+                "drains": drain.report(drained, names, weights, time.time()),
+            }
         service = target.table.get(self._desired.service)
         request = self._desired.request
         if not isinstance(request, RealServerRequest):
@@ -424,10 +476,13 @@ class SyncDaemons(Base):
 
     :param scope: the roles that it is about; others are left alone.
     :param forced: whether daemons that are not desired are stopped even if another owner or program started them.
+    :param yields: whether those that are not desired are stopped before all kinds have grown, as one starts its own.
+    :param adopts: whether those that keepalived has started for the owner are the owner's.
     """
 
     name = "sync_daemons"
     claim_kinds = (daemon.KIND,)
+    consults = (KEEPALIVED,)
 
     def __init__(
         self,
@@ -436,7 +491,11 @@ class SyncDaemons(Base):
         scope: Collection[str] = daemon.ROLES,
         forced: bool = False,
         kernel: Kernel = KERNEL,
+        yields: bool = False,
+        adopts: bool = False,
     ) -> None:
+        self._yields = yields
+        self._adopts = adopts
         self._desired = {each.role: each for each in desired}
         self._at_boot = at_boot
         self._scope = scope
@@ -450,6 +509,8 @@ class SyncDaemons(Base):
         _owner: str,
         _commands: Commands,
         at_boot: bool = True,
+        yields: bool = False,
+        adopts: bool = False,
     ) -> SyncDaemons:
         """The daemons of an entry of a host's configuration; None for none.
 
@@ -465,7 +526,7 @@ class SyncDaemons(Base):
                     path, "role", given["role"], "is listed twice", "remove one of the two entries"
                 )
             found.append(DesiredDaemon(given["role"], given))
-        return cls(found, at_boot)
+        return cls(found, at_boot, yields=yields, adopts=adopts)
 
     def read(self, _held: Held, _check_mode: bool) -> CurrentDaemons:
         from ..host import proc  # noqa: PLC0415  (only where it is needed)
@@ -478,7 +539,7 @@ class SyncDaemons(Base):
         return CurrentDaemons(daemons, backup_only, self._at_boot and _lacks_ipvsadm())
 
     def plan(self, current: CurrentDaemons, held: Held, prune: bool, _check_mode: bool) -> Plan:
-        claims = dict(held.claims(daemon.KIND))
+        claims = {**self._adopted(current, held), **held.claims(daemon.KIND)}
         after = dict(current.daemons)
         grow: list[engine.Operation] = []
         shrink: list[engine.Operation] = []
@@ -507,6 +568,8 @@ class SyncDaemons(Base):
             body = daemon.script_body(restored) if restored and self._at_boot else None
             scripts.append(Script(boot.SYNC, f"sync daemon {role}", body, role))
         self._check_backup_only(current, after)
+        if self._yields:
+            grow, shrink = [*grow, *shrink], []
         return Plan(
             grow=tuple(grow),
             shrink=tuple(shrink),
@@ -550,6 +613,16 @@ class SyncDaemons(Base):
             if role in held.claims(daemon.KIND):
                 claims[role] = held.claims(daemon.KIND)[role]
         return {daemon.KIND: claims}
+
+    def _adopted(self, current: CurrentDaemons, held: Held) -> dict[str, Claim]:
+        """Claims on the desired daemons that keepalived has started; the others it stops itself."""
+        claim = held.claims(KEEPALIVED).get(KEEPALIVED) if self._adopts else None
+        syncid = (claim.found or {}).get("syncid") if claim else None
+        return {
+            role: Claim()
+            for role, running in current.daemons.items()
+            if role in self._desired and running.syncid == syncid
+        }
 
     def _claim(
         self,

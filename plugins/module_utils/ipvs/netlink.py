@@ -132,13 +132,17 @@ class Client:
             raise self._denied(error) from error
         result = {}
         for key, (total, rates) in found.items():
-            servers: dict[RealServerKey, RealServerStatistics] = {}
-            for payload in self._ask(codec.GET_DEST, codec.pack_service_query(key), dump=True):
-                server = codec.unpack_real_server(payload, key)
-                if server:
-                    servers[server[0]] = codec.unpack_real_server_statistics(payload)
-            result[key] = ServiceStatistics(total, rates, servers)
+            result[key] = ServiceStatistics(total, rates, self.real_server_statistics(key))
         return result
+
+    def real_server_statistics(self, key: ServiceKey) -> dict[RealServerKey, RealServerStatistics]:
+        """What was counted, of the real servers of one service; empty where there is no such service."""
+        servers: dict[RealServerKey, RealServerStatistics] = {}
+        for payload in self._ask(codec.GET_DEST, codec.pack_service_query(key), dump=True):
+            server = codec.unpack_real_server(payload, key)
+            if server:
+                servers[server[0]] = codec.unpack_real_server_statistics(payload)
+        return servers
 
     def info(self) -> Info:
         """Version and size of the connection table."""

@@ -94,6 +94,8 @@ TABLE_OPTIONS: Options = {
     "max_removals": {"type": "str"},
     "unprepared": {"type": "list", "elements": "str", "default": []},
 }
+# Of a table that another program takes over; nothing can be combined with it.
+RELEASE_OPTIONS: Options = {"release": {"type": "bool", "default": False}}
 # More digits than any number has that IPVS takes.
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
 

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
 from ..engine import Claims, Held
@@ -34,9 +35,24 @@ _IN = " > "
 Name = tuple[str, str]
 
 
-def real_server_name(service: ServiceKey, real_server: RealServerKey) -> str:
-    """What a real server is called in the manifest."""
+def real_server_name(service: ServiceKey | str, real_server: RealServerKey | str) -> str:
+    """What a real server is called in the manifest, by its keys or by their texts."""
     return f"{service}{_IN}{real_server}"
+
+
+@cache
+def keys_of(name: str) -> tuple[ServiceKey, RealServerKey]:
+    """The reverse of ``real_server_name``.
+
+    :raises ValueError: not such a name.
+    """
+    service, _in, real_server = name.partition(_IN)
+    return ServiceKey.parse(service), RealServerKey.parse(real_server)
+
+
+def real_server_part(name: str) -> str:
+    """The real server in the name that ``real_server_name`` makes, such as ``10.0.0.1:80``."""
+    return name.partition(_IN)[2]
 
 
 def name_of(service: ServiceKey, real_server: RealServerKey | None = None) -> Name:
@@ -64,6 +80,18 @@ def with_made_at_boot(own: Claims, made: Collection[str]) -> dict[str, dict[str,
         }
         for kind in KINDS
     }
+
+
+def with_taken_over(own: Claims, made: Collection[str]) -> dict[str, dict[str, Claim]]:
+    """The claims, and those on what keepalived has made of the table, which is taken over from it.
+
+    :param made: the names of what it has made (KEEPALIVED_MADE).
+    """
+    found: dict[str, dict[str, Claim]] = {SERVICE: {}, REAL_SERVER: {}}
+    for name in made:
+        if not name.startswith("address "):
+            found[REAL_SERVER if _IN in name else SERVICE][name] = Claim()
+    return {kind: {**found[kind], **own.get(kind, {})} for kind in KINDS}
 
 
 def claims_after(

@@ -17,11 +17,12 @@ has found.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from . import rules
-from .model import Service, Table
-from .ownership import real_server_name
+from .model import RealServerKey, Service, ServiceKey, Table
+from .ownership import keys_of, real_server_name
 
 _SCRIPT = """\
 wanted() {{
@@ -72,6 +73,19 @@ def script_body(services: Iterable[Service], record: str) -> str | None:
     return _SCRIPT.format(lines="\n".join(lines), folder=os.path.dirname(record), record=record)
 
 
+def with_weights(script: str, weights: Mapping[str, int]) -> str:
+    """A script that gives some real servers other weights; what it does not restore is left out.
+
+    :param weights: by the real server's name, as the manifest has it.
+    """
+    begins = {_real_server_part(*keys_of(name)): weight for name, weight in weights.items()}
+    lines = []
+    for line in script.splitlines(keepends=True):
+        weight = begins.get(_object_part(line))
+        lines.append(line if weight is None else re.sub(r" -w \d+", f" -w {weight}", line, count=1))
+    return "".join(lines)
+
+
 def made(table: Table, record: str) -> frozenset[str]:
     """The names of those objects of a table that the script has added, as the manifest has them.
 
@@ -85,9 +99,13 @@ def made(table: Table, record: str) -> frozenset[str]:
         real_server_name(key, server)
         for key, service in table.items()
         for server in service.real_servers
-        if f"-a {rules.service_selector(key)} -r {server}" in begins
+        if _real_server_part(key, server) in begins
     )
     return frozenset(found)
+
+
+def _real_server_part(service: ServiceKey, real_server: RealServerKey) -> str:
+    return f"-a {rules.service_selector(service)} -r {real_server}"
 
 
 def _object_part(line: str) -> str:

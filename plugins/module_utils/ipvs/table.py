@@ -14,8 +14,9 @@ from typing import Any
 
 from ..engine import Held
 from ..errors import InvalidInput
+from ..host.manifest import Claim
 from ..net import Network, network
-from . import data, options
+from . import data, drain, options
 from .model import (
     RealServerAttributes,
     RealServerKey,
@@ -34,6 +35,7 @@ __all__ = [
     "DesiredTable",
     "Limit",
     "OneService",
+    "ReleasedTable",
     "Scope",
     "Target",
     "desired_table",
@@ -84,6 +86,18 @@ class Target:
     warnings: tuple[str, ...] = ()
     assumed: Service | None = None
 
+    def drained(self, drains: drain.Drains, weights: Mapping[str, int]) -> Target:
+        """The same, with no more weight for a drained real server than it may have.
+
+        :param weights: the desired weights, by the real server's name.
+        """
+        wanted = {*weights, *(name for _kind, name in self.restored)}
+        return replace(
+            self,
+            table=drain.applied(self.table, drains, wanted),
+            at_boot=drain.applied(self.at_boot, drains, wanted),
+        )
+
 
 @dataclass(frozen=True)
 class OneService:
@@ -113,6 +127,30 @@ class OneService:
             desired=self._desired(current.get(key)),
             warnings=warnings,
             assumed=assumed,
+        )
+
+    def weights(self, current: Table, target: Table) -> dict[str, int]:
+        """The weights that it changes, or that it gives to new real servers, by name."""
+        before = drain.weights_of(current)
+        after = drain.weights_of(target)
+        return {name: weight for name, weight in after.items() if before.get(name) != weight}
+
+    def kept_weights(
+        self, described: Mapping[str, Claim], drains: drain.Drains
+    ) -> dict[str, Claim]:
+        """The claims on described weights that it does not change."""
+        return {name: claim for name, claim in described.items() if name in drains}
+
+    def warnings(self, current: Table, target: Table, drains: drain.Drains) -> tuple[str, ...]:
+        """What drains do to it, in sentences.
+
+        :param target: as it is without drains.
+        """
+        return tuple(
+            f"{drain.words_of(name)} is drained. It gets its weight of {weight} when it is restored "
+            "(lvs.cluster.ipvs_drain with state=restored)."
+            for name, weight in self.weights(current, target).items()
+            if name in drains and drains[name].allows(weight) != weight
         )
 
     def _desired(self, service: Service | None) -> dict[Name, Mapping[str, Any]]:
@@ -159,10 +197,42 @@ class DesiredTable:
             self.limit.check(current, target.table, self._ours(current, target.table, held))
         return target
 
+    def weights(self, _current: Table, _target: Table) -> dict[str, int]:
+        """The weights that it gives, by the real server's name."""
+        return drain.weights_of(self.services)
+
+    def kept_weights(
+        self, _described: Mapping[str, Claim], _drains: drain.Drains
+    ) -> dict[str, Claim]:
+        """The claims on described weights that it does not change: it gives all of them anew."""
+        return {}
+
+    def warnings(self, current: Table, target: Table, drains: drain.Drains) -> tuple[str, ...]:
+        """Which drains it makes useless, in sentences."""
+        gone = drain.weights_of(current).keys() - drain.weights_of(target) if drains else ()
+        return tuple(
+            f"{drain.words_of(name)} is drained and leaves the table. It would come back with weight 0, until "
+            "lvs.cluster.ipvs_drain is run for it with state=restored."
+            for name in sorted(gone)
+            if name in drains
+        )
+
     def _ours(self, current: Table, target: Table, held: Held) -> set[Name]:
         """What counts for the limit: what is claimed, desired, or about to be removed by a purge."""
         claimed = {(kind, name) for kind in KINDS for name in held.claims(kind)}
         return claimed | _names(self.services) | (_names(current) - _names(target))
+
+
+@dataclass(frozen=True)
+class ReleasedTable(DesiredTable):
+    """No table of ours: another program takes over what is there. That is given up and stays as it is."""
+
+    def target(self, current: Table, held: Held, prune: bool, check_mode: bool) -> Target:
+        """The current table; it is given up where what is no longer desired would be removed."""
+        if not prune:
+            return replace(super().target(current, held, prune, check_mode), remaining=())
+        claimed = {(kind, name) for kind in KINDS for name in held.claims(kind)}
+        return Target(current, released=frozenset(claimed))
 
 
 # What becomes of an object that is not desired, if it does not get back the attributes that were found.

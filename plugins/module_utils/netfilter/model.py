@@ -31,6 +31,7 @@ _PROTOCOLS: Mapping[str, str] = {
     "ipv4": "4",
     "ipv6": "41",
     "gre": "47",
+    "vrrp": "112",
 }
 
 # iptables-save omits a match of any address.

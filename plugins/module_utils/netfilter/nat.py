@@ -15,6 +15,9 @@ in ``ip6_output.c``), so they are dropped here.
 A director whose real servers have another default gateway (one-armed NAT) also rewrites the source of
 what it forwards, so that replies return to it. Such rules have a chain of their own, because the other one
 returns on packets for real servers.
+
+Directors that stand in for each other hear each other: VRRP (protocol 112, RFC 5798) and the messages of IPVS's sync
+daemon (``ip_vs_sync.c``: UDP port 8848 of the group 224.0.0.81) are accepted from them alone.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidInput
+from ..ipvs.daemon import DEFAULT_GROUP, DEFAULT_PORT
 from ..ipvs.model import ServiceKey
 from ..ipvs.options import SERVICE_KEY_SPEC, service_key
 from ..ipvs.words import PROTOCOLS
@@ -55,6 +59,7 @@ OPTIONS: Mapping[str, Any] = {
     "ipvs": {"type": "bool", "default": False},
     "snat": _SERVICES,
     "accept": {"type": "bool", "default": True},
+    "peers": _LIST,
 }
 # IANA's numbers, as iptables-save prints them.
 _NUMBERS: Mapping[str, str] = {"tcp": "6", "udp": "17", "sctp": "132"}
@@ -71,6 +76,7 @@ class Nat:
     :ivar accept: whether packets from and replies to real servers are accepted.
     :ivar ipvs: whether only packets of IPVS are masqueraded.
     :ivar snat: the virtual services whose clients are masqueraded towards the real servers.
+    :ivar peers: the addresses of other directors, from which VRRP and connection synchronisation are accepted.
     """
 
     networks: tuple[Network, ...] = ()
@@ -81,6 +87,7 @@ class Nat:
     accept: bool = True
     ipvs: bool = False
     snat: tuple[ServiceKey, ...] = ()
+    peers: tuple[Network, ...] = ()
 
 
 def of_options(options: Mapping[str, Any]) -> Nat:
@@ -97,6 +104,7 @@ def of_options(options: Mapping[str, Any]) -> Nat:
         accept=options["accept"],
         ipvs=options["ipvs"],
         snat=services(options["snat"]),
+        peers=tuple(network(SUBJECT, "peers", text) for text in options["peers"]),
     )
 
 
@@ -130,7 +138,7 @@ def services(given: Sequence[Mapping[str, Any]]) -> tuple[ServiceKey, ...]:
 def chains(wanted: Nat, family: str, owner: str) -> list[Chain]:
     """Every chain that an owner could have in one family; those that are not needed have no rules."""
     rules: dict[str, list[Rule]] = {
-        "IN": _accept_services(wanted, family),
+        "IN": _accept_services(wanted, family) + _accept_peers(wanted, family),
         "FWD": _forward(wanted, family) if wanted.accept else [],
         "OUT": _no_redirects(wanted, family) if wanted.accept else [],
         "POST": _masquerade(wanted, family) if wanted.masquerade else [],
@@ -166,6 +174,16 @@ def _accept_services(wanted: Nat, family: str) -> list[Rule]:
         ),
         *marked,
     ]
+
+
+def _accept_peers(wanted: Nat, family: str) -> list[Rule]:
+    peers = of_family(wanted.peers, family)
+    vrrp: list[Rule] = [("-s", peer, "-p", "112", "-j", "ACCEPT") for peer in peers]
+    if family != "ipv4":
+        # The sync daemon sends to an IPv4 group, unless it is told another one.
+        return vrrp
+    words = ("-d", f"{DEFAULT_GROUP}/32", "-p", "udp", "-m", "udp", "--dport", str(DEFAULT_PORT))
+    return vrrp + [("-s", peer, *words, "-j", "ACCEPT") for peer in peers]
 
 
 def _forward(wanted: Nat, family: str) -> list[Rule]:

@@ -14,6 +14,7 @@ from ..engine import Base, Diff, Held, Operation, Plan, Progress, Script, in_ord
 from ..errors import Interference, InvalidInput
 from ..host import boot, files, rollback, session
 from ..host.commands import Commands
+from ..host.manifest import KEEPALIVED_MADE, Claim
 from ..host.options import filled
 from ..ipvs.words import FORWARDING_METHODS
 from ..net import FAMILIES
@@ -218,11 +219,30 @@ class Segment:
 
 
 class Addresses(OfNetwork[address.Request]):
-    """The virtual addresses of one owner."""
+    """The virtual addresses of one owner.
+
+    :param adopts: whether what keepalived has added for the owner is the owner's.
+    :param keeps: whether what is released is only given up where what is no longer desired would be removed.
+    """
 
     name = "addresses"
     claim_kinds = (address.KIND,)
+    consults = (KEEPALIVED_MADE,)
     attracts = True
+
+    def __init__(
+        self,
+        request: address.Request,
+        owner: str,
+        ip: IpRoute,
+        commands: Commands,
+        at_boot: bool = True,
+        adopts: bool = False,
+        keeps: bool = False,
+    ) -> None:
+        super().__init__(request, owner, ip, commands, at_boot)
+        self._adopts = adopts
+        self._keeps = keeps
 
     @classmethod
     def of(
@@ -232,9 +252,11 @@ class Addresses(OfNetwork[address.Request]):
         ip: IpRoute,
         commands: Commands,
         at_boot: bool = True,
+        adopts: bool = False,
     ) -> Addresses:
         """The addresses of an entry of a host's configuration; None for none."""
-        return cls(request_of(filled(entry or {}, ADDRESS_OPTIONS)), owner, ip, commands, at_boot)
+        request = request_of(filled(entry or {}, ADDRESS_OPTIONS))
+        return cls(request, owner, ip, commands, at_boot, adopts, keeps=True)
 
     def read(self, held: Held, _check_mode: bool) -> Segment:
         current, interfaces = tuple(self._ip.addresses()), tuple(self._ip.links())
@@ -274,9 +296,21 @@ class Addresses(OfNetwork[address.Request]):
 
     def _planned(self, current: Segment, held: Held, prune: bool) -> address.AddressPlan:
         request = replace(self._request, exclusive=prune and not self._request.absent)
+        if self._keeps and not prune:
+            request = replace(request, release=())
         claims = with_script(held.claims(address.KIND), current.script)
+        claims = {**self._adopted(current, held), **claims}
         shared = held.others.get(address.KIND, {})
         return address.plan(request, current.current, current.interfaces, claims, shared)
+
+    def _adopted(self, current: Segment, held: Held) -> dict[str, Claim]:
+        """Claims on the addresses that keepalived has added."""
+        made = held.claims(KEEPALIVED_MADE) if self._adopts else {}
+        return {
+            str(each): Claim()
+            for each in current.current
+            if f"{address.KIND} {each.address}" in made
+        }
 
     def carry_out(self, operations: Sequence[Operation]) -> Progress:
         before = self._ip.addresses()

@@ -10,7 +10,7 @@ Each rule is one function, and reads every service once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import RealServerKey
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.words import DR, NAT, TUN
@@ -23,10 +23,11 @@ from ansible_collections.lvs.cluster.plugins.module_utils.net import (
 )
 from ansible_collections.lvs.cluster.plugins.module_utils.netfilter.mark import Match
 
-from .description import VirtualService
+from .description import Forwarded, VirtualService
 from .findings import Findings
 from .topology import Topology, end_of, unusable
 from .variables import NO_HIGH_AVAILABILITY
+from .vrrp import Vrrp
 
 # They count connections or go round, whatever the weights (ip_vs_rr.c, ip_vs_lc.c, ip_vs_dh.c).
 IGNORING_WEIGHTS = ("rr", "lc", "dh")
@@ -39,6 +40,8 @@ class Cluster:
     :ivar inside: lvs_inside_networks.
     :ivar high_availability: who moves the virtual addresses between directors.
     :ivar snat: the names of the services whose clients' addresses every director replaces by its own.
+    :ivar vrrp: how the directors find the active one; None where keepalived does not move the addresses.
+    :ivar gateways: the next hops of real servers by NAT, each with where it is set.
     """
 
     name: str
@@ -47,6 +50,13 @@ class Cluster:
     inside: tuple[Network, ...] = ()
     high_availability: str = NO_HIGH_AVAILABILITY
     snat: frozenset[str] = frozenset()
+    vrrp: Vrrp | None = None
+    gateways: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def checked(self) -> bool:
+        """Whether keepalived has the IPVS table, and checks the real servers."""
+        return self.vrrp is not None and self.vrrp.owns_table
 
 
 Rule = Callable[[Cluster, Findings], None]
@@ -126,7 +136,8 @@ def there_is_a_director(cluster: Cluster, findings: Findings) -> None:
             "lvs_high_availability",
             cluster.high_availability,
             f"does not say which of {', '.join(directors)} has the virtual addresses",
-            "keep one host in lvs_directors, or set it to external where another program moves the addresses",
+            "set it to keepalived, or to external where another program moves the addresses, or keep one host in "
+            "lvs_directors",
         )
 
 
@@ -179,8 +190,8 @@ def _taken(
         )
     direct = [
         attributes.forwarding
-        for server, attributes in each.service.real_servers.items()
-        if attributes.forwarding != NAT and each.hosts.get(server) != owner
+        for _server, attributes, host in each.forwarded
+        if attributes.forwarding != NAT and host != owner
     ]
     if direct:
         return (
@@ -195,8 +206,8 @@ def _bare_real_servers(services: Iterable[VirtualService]) -> dict[str, VirtualS
     return {
         server.address: each
         for each in services
-        for server in each.service.real_servers
-        if server not in each.hosts
+        for server, _attributes, host in each.forwarded
+        if host is None
     }
 
 
@@ -205,23 +216,23 @@ def real_servers_are_usable(cluster: Cluster, findings: Findings) -> None:
     topology = cluster.topology
     virtual = {address: each.name for each in cluster.services for address in each.addresses}
     for each in cluster.services:
-        if not each.service.real_servers:
+        if not each.service.real_servers and not cluster.checked:
             problem = "has none, so every connection is refused"
             findings.warn(
                 each.path, "real_servers", None, problem, "add some, or remove the service"
             )
-        for server, attributes in each.service.real_servers.items():
-            host = each.hosts.get(server)
+        for server, attributes, host in each.forwarded:
+            option = each.option_of(server)
             wrong = unusable(server.address)
             if wrong:
                 remedy = "use the unicast address of the real server"
-                findings.error(each.path, "real_servers", server.address, wrong, remedy)
+                findings.error(each.path, option, server.address, wrong, remedy)
             elif host is None:
                 _bare(each, server, attributes.forwarding, virtual, findings)
             elif host not in topology.directors and host not in topology.real_servers:
                 findings.warn(
                     each.path,
-                    "real_servers",
+                    option,
                     host,
                     "is not in the group lvs_real_servers, so nothing prepares it",
                     "add it to that group, or prepare it yourself",
@@ -238,7 +249,7 @@ def _bare(
     if server.address in virtual:
         findings.warn(
             each.path,
-            "real_servers",
+            each.option_of(server),
             server.address,
             f"is a virtual address of the service {virtual[server.address]}, and a director does not forward what it "
             "has forwarded once",
@@ -247,7 +258,7 @@ def _bare(
         return
     findings.warn(
         each.path,
-        "real_servers",
+        each.option_of(server),
         server.address,
         f"is not lvs_address of a host, so nothing prepares it for {method}",
         "add the host to lvs_real_servers and name it by host, or prepare it yourself",
@@ -258,13 +269,13 @@ def directors_as_real_servers(cluster: Cluster, findings: Findings) -> None:
     """IPVS delivers packets to an address of its own host as they are, whatever the forwarding method."""
     directors = cluster.topology.directors
     for each in cluster.services:
-        for server, host in each.hosts.items():
+        for server, _attributes, host in each.forwarded:
             if host not in directors:
                 continue
             if len(directors) > 1:
                 findings.error(
                     each.path,
-                    "real_servers",
+                    each.option_of(server),
                     host,
                     "is a director, and there are several: the other would forward to it what it has to forward "
                     "itself",
@@ -273,7 +284,7 @@ def directors_as_real_servers(cluster: Cluster, findings: Findings) -> None:
                 continue
             findings.warn(
                 each.path,
-                "real_servers",
+                each.option_of(server),
                 host,
                 f"is a director: packets for {server} are delivered unmodified, whatever the forwarding method",
                 f"let its server listen on {', '.join(each.addresses) or 'the virtual address'} too",
@@ -282,11 +293,11 @@ def directors_as_real_servers(cluster: Cluster, findings: Findings) -> None:
 
 def nat_real_servers_are_inside(cluster: Cluster, findings: Findings) -> None:
     """A director lets the replies of lvs_inside_networks through only."""
-    for each, server, host, method in _forwarded(cluster):
-        if method == NAT and network_of(server.address, cluster.inside) is None:
+    for each, (server, attributes, host) in _forwarded(cluster):
+        if attributes.forwarding == NAT and network_of(server.address, cluster.inside) is None:
             findings.error(
                 each.path,
-                "real_servers",
+                each.option_of(server),
                 host or server.address,
                 f"has the address {server.address}, which is in none of lvs_inside_networks, so the director would "
                 "not let its replies through",
@@ -296,7 +307,8 @@ def nat_real_servers_are_inside(cluster: Cluster, findings: Findings) -> None:
 
 def virtual_addresses_are_known(cluster: Cluster, findings: Findings) -> None:
     """By direct routing and tunnels a real server has the virtual address too."""
-    for each, _server, _host, method in _forwarded(cluster):
+    for each, (_server, attributes, _host) in _forwarded(cluster):
+        method = attributes.forwarding
         if method != NAT and not each.addresses:
             findings.error(
                 each.path,
@@ -310,8 +322,8 @@ def virtual_addresses_are_known(cluster: Cluster, findings: Findings) -> None:
 def direct_routing_shares_a_segment(cluster: Cluster, findings: Findings) -> None:
     """Only the hardware address of a packet is changed."""
     topology = cluster.topology
-    for each, server, host, method in _forwarded(cluster):
-        if method != DR or host is None:
+    for each, (server, attributes, host) in _forwarded(cluster):
+        if attributes.forwarding != DR or host is None:
             continue
         own = topology.networks.get(host, {}).get(server.family)
         for director in topology.directors:
@@ -329,10 +341,9 @@ def direct_routing_shares_a_segment(cluster: Cluster, findings: Findings) -> Non
 def tunnels_have_a_source(cluster: Cluster, findings: Findings) -> None:
     """A real server takes tunnelled packets from the directors' addresses only."""
     topology = cluster.topology
-    for each, server, _host, method in _forwarded(cluster):
-        if method != TUN:
+    for each, (server, attributes, _host) in _forwarded(cluster):
+        if attributes.forwarding != TUN:
             continue
-        attributes = each.service.real_servers[server]
         if attributes.tunnel_type == "gre" and attributes.tunnel_checksum != "none":
             findings.error(
                 each.path,
@@ -360,7 +371,7 @@ def weights_matter(cluster: Cluster, findings: Findings) -> None:
     for each in cluster.services:
         scheduler = each.service.attributes.scheduler
         weights = [attributes.weight for attributes in each.service.real_servers.values()]
-        if weights and not any(weights):
+        if weights and not any(weights) and not cluster.checked:
             findings.warn(
                 each.path,
                 "real_servers",
@@ -397,15 +408,12 @@ def ports_matter(cluster: Cluster, findings: Findings) -> None:
                 )
 
 
-def _forwarded(
-    cluster: Cluster,
-) -> Iterable[tuple[VirtualService, RealServerKey, str | None, str]]:
-    """All real servers but those that are directors: (service, real server, host, forwarding method)."""
+def _forwarded(cluster: Cluster) -> Iterable[tuple[VirtualService, Forwarded]]:
+    """All that packets are forwarded to but the directors themselves."""
     for each in cluster.services:
-        for server, attributes in each.service.real_servers.items():
-            host = each.hosts.get(server)
-            if host not in cluster.topology.directors:
-                yield each, server, host, attributes.forwarding
+        for its in each.forwarded:
+            if its.host not in cluster.topology.directors:
+                yield each, its
 
 
 RULES: tuple[Rule, ...] = (
@@ -491,9 +499,9 @@ def _wrong_gateway(gateway: str, own: str, cluster: Cluster) -> tuple[str, str] 
 
 
 def _doubtful_gateway(gateway: str, cluster: Cluster) -> tuple[str, str] | None:
-    """The only director is on this network, and has another address than the gateway."""
+    """The only director is on this network, and has another address than the gateway, which nothing moves."""
     topology = cluster.topology
-    if len(topology.directors) != 1 or gateway in topology.owners:
+    if len(topology.directors) != 1 or gateway in topology.owners or cluster.vrrp:
         return None
     director = topology.directors[0]
     address = topology.addresses_of(director).get(family_of(gateway))

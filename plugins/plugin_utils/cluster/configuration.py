@@ -30,10 +30,12 @@ from ansible_collections.lvs.cluster.plugins.module_utils.netfilter.decap import
 from ansible_collections.lvs.cluster.plugins.module_utils.netfilter.mark import match_data
 from ansible_collections.lvs.cluster.plugins.module_utils.network.tunnel import Tunnel
 
+from . import keepalived
+from .availability import floating_addresses, sync_segment
 from .checks import Cluster, gateways
-from .description import VirtualService
+from .description import VirtualService, virtual_addresses
 from .findings import Findings
-from .variables import EXTERNAL, Values
+from .variables import EXTERNAL, KEEPALIVED, Values
 
 FTP = 21
 Configuration = dict[str, Any]
@@ -50,21 +52,59 @@ def served_by_host(cluster: Cluster) -> dict[str, list[Served]]:
     """By host, as which real servers it serves. A director that is one needs nothing for it."""
     found: dict[str, list[Served]] = {}
     for each in cluster.services:
-        for server, attributes in each.service.real_servers.items():
-            host = each.hosts.get(server)
+        for server, attributes, host in each.forwarded:
             if host is not None and host not in cluster.topology.directors:
                 found.setdefault(host, []).append((each, server, attributes))
     return found
 
 
+def drainable(serving: Iterable[Served]) -> list[str]:
+    """The addresses of a host by which directors send to it; a sorry server gets no share that could be drained."""
+    return sorted(
+        {
+            server.address
+            for each, server, _attributes in serving
+            if server in each.service.real_servers
+        }
+    )
+
+
+def requests(serving: Iterable[Served]) -> list[dict[str, Any]]:
+    """Requests straight to a real server, one for each of its ports by TCP, as lvs_request_info takes them."""
+    found: dict[tuple[str, int], str] = {}
+    for each, server, _attributes in serving:
+        if server.port and each.key.protocol == "tcp":
+            found.setdefault((server.address, server.port), each.name)
+    return [
+        {"name": name, "address": address, "port": port} for (address, port), name in found.items()
+    ]
+
+
+def returning(serving: Iterable[Served], cluster: Cluster) -> list[Served]:
+    """Of what a host serves, that whose replies have to return through the director.
+
+    Replies to a director's own address find their way by any route.
+    """
+    return [
+        each for each in serving if each[2].forwarding == NAT and each[0].name not in cluster.snat
+    ]
+
+
 def director(
-    host: str, cluster: Cluster, values: Values, methods: Collection[str]
+    host: str,
+    cluster: Cluster,
+    values: Values,
+    methods: Collection[str],
+    render: keepalived.Renderer,
 ) -> Configuration:
     """What a director needs.
 
-    :param methods: the forwarding methods that it is set up for; of all, it is a whole director.
+    :param methods: the forwarding methods that it is set up for; of all, it is a whole director. ``keepalived`` among
+        them sets that up too.
+    :param render: makes keepalived.conf.
     """
     whole = is_whole(methods)
+    redundant = cluster.vrrp is not None and (whole or KEEPALIVED in methods)
     services = [each for each in cluster.services if whole or methods_of(each) & set(methods)]
     used = [
         each for each in FORWARDING_METHODS if each in methods and any(_by(services, each, cluster))
@@ -72,12 +112,30 @@ def director(
     found: Configuration = {
         "requirements": _reachable(host, services, cluster, values, used),
         "modules": _modules(services, values, used, whole),
-        "settings": _director_settings(services, values, used, whole),
+        "settings": _director_settings(
+            services,
+            values,
+            used,
+            {
+                **(_availability_settings(cluster) if redundant else {}),
+                **(values["director_sysctls"] if whole else {}),
+            },
+        ),
         "firewall": _firewall(services, cluster, values, used) if whole or NAT in methods else {},
         "next_hops": {"to": _addresses(_by(services, DR, cluster))} if DR in used else {},
     }
     if whole:
         found |= _table(services, cluster, values)
+    if redundant:
+        peers = keepalived.peers(host, cluster)
+        if peers:
+            found["firewall"] = {
+                "networks": [],
+                "services": [],
+                **found["firewall"],
+                "peers": peers,
+            }
+        found["keepalived"] = keepalived.entry(host, cluster, values, render)
     return {kind: entry for kind, entry in found.items() if entry}
 
 
@@ -86,11 +144,8 @@ def _by(
 ) -> Iterator[RealServerKey]:
     """The real servers that are reached by a method, without directors."""
     for each in services:
-        for server, attributes in each.service.real_servers.items():
-            if (
-                attributes.forwarding == method
-                and each.hosts.get(server) not in cluster.topology.directors
-            ):
+        for server, attributes, host in each.forwarded:
+            if attributes.forwarding == method and host not in cluster.topology.directors:
                 yield server
 
 
@@ -128,10 +183,13 @@ def _modules(
 
 
 def _director_settings(
-    services: list[VirtualService], values: Values, used: Collection[str], whole: bool
+    services: list[VirtualService],
+    values: Values,
+    used: Collection[str],
+    explicit: Configuration,
 ) -> Configuration:
+    """:param explicit: settings by name, besides those that the forwarding methods need."""
     families = {each.key.family for each in services}
-    explicit = dict(values["director_sysctls"]) if whole else {}
     if values["nat_snat_services"] and NAT in used:
         explicit.setdefault("net.ipv4.vs.conntrack", 1)
     if not used and not explicit:
@@ -143,6 +201,22 @@ def _director_settings(
         "interfaces": list(values["director_interfaces"]),
         "values": explicit,
     }
+
+
+def _availability_settings(cluster: Cluster) -> Configuration:
+    """What directors need that stand in for each other, or remove real servers that have failed.
+
+    A connection is made known to the other director at its third packet, then every ten seconds while it lasts, so
+    that the other does not forget it (``ip_vs_sync_conn_needed`` in ip_vs_sync.c). A client whose real server was
+    removed is refused at once instead of being kept waiting (ipvs-sysctl.rst).
+    """
+    found: Configuration = {}
+    if sync_segment(cluster):
+        found["net.ipv4.vs.sync_threshold"] = "3 0"
+        found["net.ipv4.vs.sync_refresh_period"] = 10
+    if cluster.checked:
+        found["net.ipv4.vs.expire_nodest_conn"] = 1
+    return found
 
 
 def _firewall(
@@ -170,30 +244,29 @@ def _table(services: list[VirtualService], cluster: Cluster, values: Values) -> 
         if each.matches
     ]
     virtual = virtual_addresses(services)
-    # Another program may hold them by now, so they are given up and not removed.
-    floating = cluster.high_availability == EXTERNAL
-    holding: Configuration = {"addresses": [], "release": virtual} if floating else {}
-    if virtual and not floating:
+    holding: Configuration = {}
+    if cluster.vrrp:
+        holding = {"addresses": [], "release": floating_addresses(cluster)}
+    elif cluster.high_availability == EXTERNAL:
+        holding = {"addresses": [], "release": virtual}
+    elif virtual:
         holding = {
             "addresses": virtual,
             "interface": values["director_vip_interface"],
             "announce": True,
             "probe": True,
         }
+    table: Configuration = {
+        "services": [data.service_data(each.service) for each in services],
+        "max_removals": values["director_max_removals"],
+    }
     return {
         "timeouts": dict(values["director_timeouts"]),
-        "table": {
-            "services": [data.service_data(each.service) for each in services],
-            "max_removals": values["director_max_removals"],
-        },
+        # What another program holds by now is given up and not removed.
+        "table": {"release": True} if cluster.checked else table,
         "marks": {"marks": marks} if marks else {},
         "addresses": holding,
     }
-
-
-def virtual_addresses(services: Iterable[VirtualService]) -> list[str]:
-    """Those of all services, each once."""
-    return list(dict.fromkeys(address for each in services for address in each.addresses))
 
 
 def real_server(
@@ -212,29 +285,26 @@ def real_server(
     :param methods: the forwarding methods that it is set up for.
     """
     mine = [each for each in serving if each[2].forwarding in methods]
-    # Replies to a director's own address find their way by any route.
-    returning = [
-        each for each in mine if each[2].forwarding == NAT and each[0].name not in cluster.snat
-    ]
+    routed = returning(mine, cluster)
     holding = [each for each in mine if each[2].forwarding != NAT]
     found: Configuration = {}
-    if returning:
-        found["routes"] = _routes(host, returning, cluster, values, path, findings)
+    if routed:
+        found["routes"] = _routes(host, routed, cluster, values, path, findings)
     if holding:
-        _check_routing(host, returning, holding, values, findings)
+        _check_routing(host, routed, holding, values, findings)
         found |= _holding(holding, cluster, values)
     return {kind: entry for kind, entry in found.items() if entry}
 
 
 def _routes(
     host: str,
-    returning: list[Served],
+    routed: list[Served],
     cluster: Cluster,
     values: Values,
     path: str,
     findings: Findings,
 ) -> Configuration:
-    families = {server.family for _each, server, _attributes in returning}
+    families = {server.family for _each, server, _attributes in routed}
     ordered = [family for family in FAMILIES if family in families]
     found = gateways(host, values["lvs_inside_gateway"], ordered, cluster, path, findings)
     own = cluster.topology.addresses_of(host)
@@ -252,13 +322,13 @@ def _routes(
 
 def _check_routing(
     host: str,
-    returning: list[Served],
+    routed: list[Served],
     holding: list[Served],
     values: Values,
     findings: Findings,
 ) -> None:
     """A director drops packets from its own virtual address, and would get them by a default route."""
-    if returning and values["nat_routing"] == "default":
+    if routed and values["nat_routing"] == "default":
         method, service = holding[0][2].forwarding, holding[0][0].name
         findings.error(
             f"hostvars[{host}]",
@@ -347,7 +417,7 @@ def _is_ftp_by_nat(each: VirtualService) -> bool:
 
 def methods_of(each: VirtualService) -> set[str]:
     """The forwarding methods of its real servers."""
-    return {attributes.forwarding for attributes in each.service.real_servers.values()}
+    return {attributes.forwarding for _server, attributes, _host in each.forwarded}
 
 
 def shown(each: VirtualService) -> dict[str, Any]:

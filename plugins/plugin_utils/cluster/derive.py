@@ -6,21 +6,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.words import FORWARDING_METHODS
-from ansible_collections.lvs.cluster.plugins.module_utils.net import Network
+from ansible_collections.lvs.cluster.plugins.module_utils.net import Network, canonical_address
 
-from . import checks, configuration
+from . import availability, checks, configuration
 from .description import named_hosts, read_services
 from .findings import Findings
+from .keepalived import Renderer
 from .topology import Topology, read_addresses, read_networks
 from .variables import (
     ABSENT,
+    KEEPALIVED,
     PRESENT,
     VARIABLES,
     Values,
@@ -29,6 +33,7 @@ from .variables import (
     path_of,
     read_values,
 )
+from .vrrp import Vrrp, read_vrrp
 from .words import value_of
 
 DIRECTORS, REAL_SERVERS = "lvs_directors", "lvs_real_servers"
@@ -81,10 +86,15 @@ class Derived:
     warnings: Sequence[str]
 
 
-def derive(inventory: Inventory, methods: Collection[str] = FORWARDING_METHODS) -> Derived:
+def derive(
+    inventory: Inventory,
+    render: Renderer,
+    methods: Collection[str] = FORWARDING_METHODS,
+) -> Derived:
     """The configuration of every host, and all that is wrong.
 
-    :param methods: the forwarding methods that hosts are set up for.
+    :param render: makes keepalived.conf of a document; called for clusters that keepalived moves.
+    :param methods: the forwarding methods that hosts are set up for, and ``keepalived``, which all of them imply.
     """
     findings = Findings()
     if not inventory.members:
@@ -99,10 +109,11 @@ def derive(inventory: Inventory, methods: Collection[str] = FORWARDING_METHODS) 
     hosts: dict[str, Mapping[str, Any]] = {}
     clusters: list[checks.Cluster] = []
     for name, members in _by_cluster(inventory, findings).items():
-        cluster, found = _derive_cluster(name, members, inventory, findings, methods)
+        cluster, found = _derive_cluster(name, members, inventory, findings, methods, render)
         clusters.append(cluster)
         hosts.update(found)
     _check_clusters(clusters, findings)
+    availability.check_clusters(clusters, findings)
     return Derived(hosts, tuple(findings.errors), tuple(findings.warnings))
 
 
@@ -133,26 +144,29 @@ def _derive_cluster(
     inventory: Inventory,
     findings: Findings,
     methods: Collection[str],
+    render: Renderer,
 ) -> tuple[checks.Cluster, dict[str, Mapping[str, Any]]]:
     given = {host: inventory.variables.get(host, {}) for host in members}
     values = {host: read_values(host, given, findings) for host in members}
     present = [host for host in members if values[host]["lvs_state"] == PRESENT]
-    check_alike(name, {host: given[host] for host in present}, findings)
+    directors = inventory.groups.get(DIRECTORS, ())
+    check_alike(name, {host: given[host] for host in present}, directors, findings)
     cluster = checks.Cluster(name, Topology())
     if present:
         cluster = _read(name, present, inventory, values, findings)
         checks.check(cluster, findings)
+        availability.check(cluster, findings)
     serving = configuration.served_by_host(cluster)
     services = [configuration.shown(each) for each in cluster.services]
     kept = "cluster"
     if not configuration.is_whole(methods):
-        kept = ".".join(each for each in FORWARDING_METHODS if each in methods)
+        kept = ".".join(each for each in (*FORWARDING_METHODS, KEEPALIVED) if each in methods)
     hosts: dict[str, Mapping[str, Any]] = {}
     for host in members:
         roles = [ROLES[group] for group in ROLES if host in inventory.groups.get(group, ())]
         mine: configuration.Configuration = {}
         if host in cluster.topology.directors:
-            mine = configuration.director(host, cluster, values[host], methods)
+            mine = configuration.director(host, cluster, values[host], methods, render)
         elif host in present:
             path = path_of(host, "lvs_inside_gateway", given)
             mine = configuration.real_server(
@@ -168,6 +182,8 @@ def _derive_cluster(
             "addresses": list(cluster.topology.addresses_of(host).values()),
             "directors": list(cluster.topology.directors),
             "services": services,
+            "drainable": configuration.drainable(serving.get(host, ())),
+            "requests": configuration.requests(serving.get(host, ())),
         }
     return cluster, hosts
 
@@ -187,18 +203,44 @@ def _read(
     for host in present:
         read_networks("lvs_management_networks", values[host]["lvs_management_networks"], findings)
     _check_inside(inside, findings)
-    services = read_services(first["lvs_virtual_services"], name, topology, weights, findings)
+    vrrp: Vrrp | None = None
+    if first["lvs_high_availability"] == KEEPALIVED and topology.directors:
+        vrrp = read_vrrp(name, topology, values, inventory.variables, findings)
+    checked = vrrp is not None and vrrp.owns_table
+    given = first["lvs_virtual_services"]
+    services = read_services(given, name, topology, weights, findings, checked)
     for host in topology.directors:
         _check_snat(host, values[host], [each.name for each in services], findings)
     snat = [set(values[host]["nat_snat_services"]) for host in topology.directors]
-    return checks.Cluster(
+    cluster = checks.Cluster(
         name,
         topology,
         services,
         inside,
         first["lvs_high_availability"],
         frozenset(set.intersection(*snat) if snat else ()),
+        vrrp,
     )
+    return replace(cluster, gateways=_gateways(cluster, values, inventory)) if vrrp else cluster
+
+
+def _gateways(
+    cluster: checks.Cluster, values: Mapping[str, Values], inventory: Inventory
+) -> dict[str, str]:
+    """The next hops that real servers by NAT need, each with where it is set."""
+    given = {host: inventory.variables.get(host, {}) for host in values}
+    found: dict[str, str] = {}
+    for host, serving in configuration.served_by_host(cluster).items():
+        families = {
+            server.family for _each, server, _its in configuration.returning(serving, cluster)
+        }
+        for text in values.get(host, {}).get("lvs_inside_gateway", ()):
+            # What is no address is told where the real server is configured.
+            with contextlib.suppress(InvalidInput):
+                family, address = canonical_address(str(text), "", "")
+                if family in families:
+                    found.setdefault(address, path_of(host, "lvs_inside_gateway", given))
+    return found
 
 
 def _weights(

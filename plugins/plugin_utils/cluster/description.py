@@ -13,11 +13,12 @@ import ipaddress
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import options
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
+    RealServerAttributes,
     RealServerKey,
     Service,
     ServiceAttributes,
@@ -39,12 +40,32 @@ from ansible_collections.lvs.cluster.plugins.module_utils.net import (
 from ansible_collections.lvs.cluster.plugins.module_utils.netfilter.mark import Match, match
 
 from .findings import Findings
+from .health import OPTION, Availability, Check, availability, read_check, read_options
 from .topology import Topology
-from .words import MATCH_SPEC, REAL_SERVER_SPEC, SERVICE_SPEC, closest, read
+from .words import (
+    AVAILABILITY_SPEC,
+    MATCH_SPEC,
+    NO_CHECK,
+    REAL_SERVER_SPEC,
+    SERVICE_SPEC,
+    closest,
+    read,
+)
 
 VARIABLE = "lvs_virtual_services"
 # Marks that are derived from names have this bit, so that they keep out of the way of small numbers.
 DERIVED_MARKS = 0x10000000
+
+
+class Forwarded(NamedTuple):
+    """What packets of a service can be forwarded to.
+
+    :ivar host: None for a bare address.
+    """
+
+    server: RealServerKey
+    attributes: RealServerAttributes
+    host: str | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +78,9 @@ class VirtualService:
     :ivar hosts: which host each of its real servers is; one that is a bare address is left out.
     :ivar matches: which packets get its firewall mark.
     :ivar option: where its virtual addresses are written.
+    :ivar checks: how each of its real servers is checked; one that is not is left out.
+    :ivar sorry: what serves instead where too few real servers work. It is no real server of the service.
+    :ivar options: those that only have an effect where something checks the real servers.
     """
 
     name: str
@@ -65,10 +89,26 @@ class VirtualService:
     hosts: Mapping[RealServerKey, str] = field(default_factory=dict)
     matches: tuple[Match, ...] = ()
     option: str = "address"
+    checks: Mapping[RealServerKey, Check] = field(default_factory=dict)
+    availability: Availability = field(default_factory=Availability)
+    sorry: Forwarded | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def key(self) -> ServiceKey:
         return self.service.key
+
+    @property
+    def forwarded(self) -> Iterator[Forwarded]:
+        """All that packets can be forwarded to: the real servers and the sorry server."""
+        for server, attributes in self.service.real_servers.items():
+            yield Forwarded(server, attributes, self.hosts.get(server))
+        if self.sorry:
+            yield self.sorry
+
+    def option_of(self, server: RealServerKey) -> str:
+        """Where one of those is written."""
+        return "real_servers" if server in self.service.real_servers else "sorry_server"
 
     @property
     def addresses(self) -> list[str]:
@@ -88,12 +128,18 @@ class VirtualService:
 
 
 def read_services(
-    given: Any, cluster: str, topology: Topology, weights: Mapping[str, int], findings: Findings
+    given: Any,
+    cluster: str,
+    topology: Topology,
+    weights: Mapping[str, int],
+    findings: Findings,
+    checked: bool = False,
 ) -> tuple[VirtualService, ...]:
     """The services, as far as they can be understood.
 
     :param given: lvs_virtual_services.
     :param weights: by host, the lvs_weight of those that have one.
+    :param checked: whether something checks the real servers. If nothing does, no sorry server ever serves.
     """
     if given is None:
         findings.error(
@@ -107,7 +153,7 @@ def read_services(
     if not isinstance(given, (list, tuple)):
         findings.error("", VARIABLE, given, "must be a list of services", "write [] for none")
         return ()
-    reader = _Reader(cluster, topology, weights, findings, _declared_marks(given))
+    reader = _Reader(cluster, topology, weights, findings, _declared_marks(given), checked)
     names: set[str] = set()
     return tuple(
         service
@@ -116,12 +162,20 @@ def read_services(
     )
 
 
+def virtual_addresses(services: Iterable[VirtualService]) -> list[str]:
+    """Those of all services, each once."""
+    return list(dict.fromkeys(address for each in services for address in each.addresses))
+
+
 def named_hosts(given: Any, groups: Mapping[str, Sequence[str]]) -> list[str]:
     """The hosts that a description names, as far as it can be understood."""
     found: dict[str, None] = {}
     for service in given if isinstance(given, (list, tuple)) else ():
-        servers = service.get("real_servers") if isinstance(service, Mapping) else None
-        for server in servers if isinstance(servers, (list, tuple)) else ():
+        if not isinstance(service, Mapping):
+            continue
+        servers = service.get("real_servers")
+        sorry = service.get("sorry_server")
+        for server in (*(servers if isinstance(servers, (list, tuple)) else ()), sorry):
             if isinstance(server, Mapping):
                 found[str(server.get("host"))] = None
                 found.update(dict.fromkeys(groups.get(str(server.get("group")), ())))
@@ -154,6 +208,7 @@ class _Reader:
     """What reading one service needs of all others.
 
     :ivar marks: the firewall marks that are taken.
+    :ivar checked: whether something checks the real servers.
     """
 
     cluster: str
@@ -161,6 +216,7 @@ class _Reader:
     weights: Mapping[str, int]
     findings: Findings
     marks: set[int]
+    checked: bool
 
     def services(self, number: int, given: Any, names: set[str]) -> list[VirtualService]:
         """The services of one entry: one of each protocol.
@@ -184,6 +240,13 @@ class _Reader:
             self.findings.error(path, "name", name, "is the name of two services", remedy)
         names.add(name)
         option = "address" if its_options.get("fwmark") is None else "match"
+        # All protocols of an entry have the same, so it is read once.
+        available = availability(path, its_options, self.findings)
+        entries = list(self._entries(path, its_options))
+        checks = self._checks(path, its_options, entries)
+        effective = [name for name in AVAILABILITY_SPEC if name != OPTION and its_options.get(name)]
+        if any(each and each.get("type") != NO_CHECK for each in checks.values()):
+            effective.insert(0, OPTION)
         keys: list[tuple[ServiceKey, tuple[Match, ...]]] = []
         with self.findings.at(path):
             keys = self._keys(path, name, its_options)
@@ -191,10 +254,20 @@ class _Reader:
         for key, matches in keys:
             with self.findings.at(path):
                 service = Service(key, self._attributes(key, its_options))
-                empty = VirtualService(name, path, service, {}, matches, option)
-                found.append(self._with_real_servers(empty, its_options))
+                empty = VirtualService(
+                    name,
+                    path,
+                    service,
+                    {},
+                    matches,
+                    option,
+                    availability=available,
+                    options=tuple(effective),
+                )
+                each = self._with_real_servers(empty, its_options, entries, checks)
+                found.append(self._with_sorry_server(each, its_options))
         if not found:
-            self._check_real_servers(path, its_options)
+            self._check_real_servers(entries)
         return found
 
     def _keys(
@@ -250,11 +323,18 @@ class _Reader:
         check_service(key, attributes)
         return attributes
 
-    def _with_real_servers(self, each: VirtualService, its_options: Options) -> VirtualService:
-        service, hosts = each.service, {}
-        forwarding = its_options.get("forwarding")
-        for path, server in self._entries(each.path, its_options):
-            server.setdefault("forwarding", forwarding or "nat")
+    def _with_real_servers(
+        self,
+        each: VirtualService,
+        its_options: Options,
+        entries: Iterable[tuple[str, dict[str, Any]]],
+        health: Mapping[str, Options],
+    ) -> VirtualService:
+        """:param health: as ``_checks`` returns it."""
+        service, hosts, checks = each.service, {}, {}
+        forwarding = its_options.get("forwarding") or "nat"
+        for path, given in entries:
+            server = {"forwarding": forwarding, **given}
             for host, located in self._located(path, each.key.family, server):
                 with self.findings.at(path):
                     request = RealServerRequest.of(each.key, located)
@@ -266,7 +346,44 @@ class _Reader:
                     owner = host or self.topology.owners.get(key.address)
                     if owner:
                         hosts[key] = owner
-        return replace(each, service=service, hosts=hosts)
+                    where = path if OPTION in given else each.path
+                    check = read_check(
+                        where, health[path], each.key, key, each.matches, self.findings
+                    )
+                    if check:
+                        checks[key] = check
+        return replace(each, service=service, hosts=hosts, checks=checks)
+
+    def _checks(
+        self, path: str, its_options: Options, entries: Iterable[tuple[str, dict[str, Any]]]
+    ) -> dict[str, Options]:
+        """By path of an entry of real_servers, the options of its health check; of the service, by its own path."""
+        own = read_options(path, its_options.get(OPTION) or {}, {}, self.findings)
+        found = {path: own}
+        for where, server in entries:
+            found[where] = read_options(where, server.get(OPTION) or {}, own, self.findings)
+        return found
+
+    def _with_sorry_server(self, each: VirtualService, its_options: Options) -> VirtualService:
+        given = its_options.get("sorry_server")
+        if given is None:
+            return each
+        path = f"{each.path}.sorry_server"
+        server = {"forwarding": its_options.get("forwarding") or "nat", **given}
+        for host, located in self._located(path, each.key.family, server, ("host", "address")):
+            with self.findings.at(path):
+                # keepalived gives it the weight 1.
+                request = RealServerRequest.of(each.key, {**located, "weight": 1})
+                key = request.real_server
+                if key in each.service.real_servers:
+                    problem = "is a real server of this service"
+                    remedy = "use another host, or another port with nat"
+                    raise InvalidInput(path, None, str(key), problem, remedy)
+                attributes = request.applied(each.service).real_servers[key]
+                owner = host or self.topology.owners.get(key.address)
+                if self.checked:
+                    return replace(each, sorry=Forwarded(key, attributes, owner))
+        return each
 
     def _entries(self, path: str, its_options: Options) -> Iterator[tuple[str, dict[str, Any]]]:
         for number, given in enumerate(its_options.get("real_servers") or ()):
@@ -275,20 +392,28 @@ class _Reader:
             if found is not None:
                 yield where, found
 
-    def _check_real_servers(self, path: str, its_options: Options) -> None:
+    def _check_real_servers(self, entries: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Tell what is wrong with the real servers of a service that could not be understood."""
-        for where, server in self._entries(path, its_options):
+        for where, server in entries:
             for _each in self._located(where, IPV4, {**server, "forwarding": TUN}):
                 pass
 
     def _located(
-        self, path: str, family: str, server: dict[str, Any]
+        self,
+        path: str,
+        family: str,
+        server: dict[str, Any],
+        names: Sequence[str] = ("host", "group", "address"),
     ) -> list[tuple[str | None, dict[str, Any]]]:
-        """The real servers of an entry, each with its address: (host, options)."""
-        named = [name for name in ("host", "group", "address") if name in server]
+        """The real servers of an entry, each with its address: (host, options).
+
+        :param names: the options that can name one.
+        """
+        named = [name for name in names if name in server]
         if len(named) != 1:
             problem = f"cannot be combined with {named[1]}" if named else "is missing"
-            remedy = "name a real server by host, by group or by address"
+            ways = " or ".join((", ".join(f"by {name}" for name in names[:-1]), f"by {names[-1]}"))
+            remedy = f"name a real server {ways}"
             name = named[0] if named else "host"
             self.findings.error(path, name, server.get(name), problem, remedy)
             return []

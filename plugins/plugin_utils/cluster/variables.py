@@ -9,7 +9,7 @@ The argument specs of the roles and the tables in ``docs/description.md`` are ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,13 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.options import Op
 from .findings import Findings
 from .words import ONE_OR_MORE, closest, value_of
 
-EXTERNAL, NO_HIGH_AVAILABILITY = "external", "none"
+EXTERNAL, KEEPALIVED, NO_HIGH_AVAILABILITY = "external", "keepalived", "none"
+# Who has the IPVS table where keepalived moves the virtual addresses.
+OURS = "ours"
 PRESENT, ABSENT = "present", "absent"
 # The prefix of the variables that belong to no role.
 SHARED = "lvs_"
-PREFIXES = (SHARED, "director_", "nat_", "real_server_", "tun_")
+PREFIXES = (SHARED, "director_", "keepalived_", "nat_", "real_server_", "tun_")
 # How close a name is to one of ours that is probably meant to be it.
 ALMOST = 0.85
 _STRINGS: Options = {"type": ONE_OR_MORE, "elements": "str"}
@@ -34,7 +36,7 @@ class Variable:
     """A variable of the inventory.
 
     :ivar spec: as options have it; with its default.
-    :ivar alike: whether all hosts of a cluster must have the same value.
+    :ivar alike: whether all hosts of a cluster must have the same value; of a variable of a role, all directors.
     """
 
     name: str
@@ -50,8 +52,8 @@ class Variable:
         return "real_server" if self.name.startswith("real_server_") else self.name.split("_")[0]
 
 
-def _role(name: str, kind: str, default: Any, **spec: Any) -> Variable:
-    return Variable(name, {"type": kind, **spec}, default)
+def _role(name: str, kind: str, default: Any, alike: bool = False, **spec: Any) -> Variable:
+    return Variable(name, {"type": kind, **spec}, default, alike)
 
 
 VARIABLES: Mapping[str, Variable] = {
@@ -66,7 +68,7 @@ VARIABLES: Mapping[str, Variable] = {
         Variable("lvs_management_networks", _STRINGS, []),
         Variable(
             "lvs_high_availability",
-            {"type": "str", "choices": [NO_HIGH_AVAILABILITY, EXTERNAL]},
+            {"type": "str", "choices": [NO_HIGH_AVAILABILITY, KEEPALIVED, EXTERNAL]},
             NO_HIGH_AVAILABILITY,
             alike=True,
         ),
@@ -78,6 +80,18 @@ VARIABLES: Mapping[str, Variable] = {
         _role("director_sysctls", "dict", {}),
         _role("director_timeouts", "dict", {}, options=timeouts.OPTIONS),
         _role("director_vip_interface", "str", ""),
+        _role("keepalived_address", ONE_OR_MORE, [], elements="str"),
+        _role("keepalived_advert_interval", "float", 1.0, alike=True),
+        _role("keepalived_garp_refresh", "int", 60, alike=True),
+        _role("keepalived_multicast", "bool", False, alike=True),
+        _role("keepalived_password", "str", "", alike=True, no_log=True),
+        _role("keepalived_preempt", "bool", False, alike=True),
+        _role("keepalived_preempt_delay", "int", 0),
+        _role("keepalived_priority", "int", 0),
+        _role("keepalived_router_ids", ONE_OR_MORE, [], alike=True, elements="int"),
+        _role("keepalived_startup_delay", "int", 10),
+        _role("keepalived_sync", "bool", True, alike=True),
+        _role("keepalived_table", "str", KEEPALIVED, alike=True, choices=[KEEPALIVED, OURS]),
         _role("nat_out_interface", "str", ""),
         _role("nat_rollback_seconds", "int", 60),
         _role("nat_routing", "str", "policy", choices=["policy", "default"]),
@@ -93,6 +107,7 @@ VARIABLES: Mapping[str, Variable] = {
 OTHERS = frozenset(
     {
         "lvs_derived",
+        "director_defer",
         "director_unprepared_hosts",
         "real_server_prune",
         "real_server_waiting_for",
@@ -107,7 +122,10 @@ def path_of(host: str, name: str, given: Mapping[str, Values]) -> str:
     :param given: by host, its variables.
     """
     values = [each.get(name) for each in given.values()]
-    return name if values.count(values[0]) == len(values) else f"hostvars[{host}].{name}"
+    variable = VARIABLES[name]
+    if variable.alike and variable.role:
+        values = [value for value in values if value is not None]
+    return name if values[1:] == values[:-1] else f"hostvars[{host}].{name}"
 
 
 def read_values(host: str, given: Mapping[str, Values], findings: Findings) -> dict[str, Any]:
@@ -134,20 +152,32 @@ def check_names(given: Mapping[str, Values], findings: Findings) -> None:
                 findings.warn("", name, None, "unknown variable, so it is ignored", guess)
 
 
-def check_alike(cluster: str, given: Mapping[str, Values], findings: Findings) -> None:
+def check_alike(
+    cluster: str, given: Mapping[str, Values], directors: Collection[str], findings: Findings
+) -> None:
     """Hosts that disagree would tear half of the cluster down.
 
     :param given: by host of the cluster, its variables.
+    :param directors: those of the hosts that are directors.
     """
+    groups = {
+        "hosts": (given, "a group that holds directors and real servers"),
+        "directors": (
+            {host: values for host, values in given.items() if host in directors},
+            "lvs_directors",
+        ),
+    }
     for name in (name for name, variable in VARIABLES.items() if variable.alike):
-        for host, other in _differing(name, given):
+        who = "directors" if VARIABLES[name].role else "hosts"
+        its, group = groups[who]
+        for host, other in _differing(name, its):
             findings.error(
                 "",
                 name,
                 None,
-                f"differs between {host} and {other}, which are both of the cluster {cluster}",
-                "set it once for all hosts of the cluster, in group_vars of a group that holds directors and real "
-                "servers, and look for host_vars that override it",
+                f"differs between {host} and {other}, which are both {who} of the cluster {cluster}",
+                f"set it once for all {who} of the cluster, in group_vars of {group}, and look for host_vars that "
+                "override it",
             )
 
 

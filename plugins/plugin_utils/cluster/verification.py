@@ -27,6 +27,8 @@ KIND_NAMES: Mapping[str, str] = {
     "marks": "firewall marks",
     "addresses": "virtual addresses",
 }
+# A drain that is a day old was probably forgotten.
+FORGOTTEN_SECONDS = 86400.0
 NO_VANTAGE = "no requests were made: set verify_vantage to a host"
 NO_PORT = "the description does not say which ports clients use"
 SILENT = "an empty datagram was neither answered nor refused"
@@ -205,6 +207,7 @@ def report(
     seen: Mapping[str, Found | None],
     chosen: Found,
     answered: Found | None,
+    forgotten_seconds: float = FORGOTTEN_SECONDS,
 ) -> dict[str, Any]:
     """What is wrong with which host and which service.
 
@@ -213,6 +216,7 @@ def report(
         are left out.
     :param chosen: as ``choose_requests`` returns it.
     :param answered: what lvs_request_info has returned, None where it was not run.
+    :param forgotten_seconds: how old a drain is that somebody has probably forgotten.
     :returns: ``hosts`` and ``services``, by name the sentences about each; ``problems``, all of them;
         ``unasked``, by service what was not asked and why; ``not_looked_at``, the hosts outside of the run;
         ``lines``, for people.
@@ -222,7 +226,8 @@ def report(
         names = cluster.service_names
         for host in cluster.hosts:
             if host in seen:
-                judged.hosts[host] = _of_host(host, seen[host], names)
+                judged.hosts[host] = _of_host(host, seen[host], names, forgotten_seconds)
+        _judge_floating(cluster, seen, judged)
     owners = _owners(seen)
     for cluster in clusters:
         for service in cluster.services:
@@ -285,7 +290,9 @@ def _unreachable(found: Found | None) -> bool:
     return not checked or bool(checked.get("unreachable"))
 
 
-def _of_host(host: str, found: Found | None, names: Mapping[str, str]) -> list[str]:
+def _of_host(
+    host: str, found: Found | None, names: Mapping[str, str], forgotten_seconds: float
+) -> list[str]:
     """:param names: what the IPVS table calls services, to their names."""
     if found is None or _unreachable(found):
         return ["did not answer, so nothing is known of it"]
@@ -293,6 +300,8 @@ def _of_host(host: str, found: Found | None, names: Mapping[str, str]) -> list[s
     checked = found["checked"]
     if "operations" in checked:
         sentences += _differences(checked)
+        sentences += _failing(checked)
+        sentences += old_drains(checked, forgotten_seconds)
     else:
         sentences.append(_message(host, checked, "could not be checked"))
     neighbours = found.get("neighbours") or {}
@@ -328,6 +337,73 @@ def _differences(checked: Found) -> list[str]:
     if files and not sentences:
         sentences.append(f"files for the next boot: not as described: {_some(map(str, files))}")
     return sentences
+
+
+def _failing(checked: Found) -> list[str]:
+    """What keepalived has taken out of service, and what it should serve and does not."""
+    found = (checked.get("details") or {}).get("keepalived") or {}
+    return [
+        *(
+            f"real server {_endpoint(each['real_server'])} of service {_service_key(each['service'])} is out of "
+            "service: its health check fails, or somebody has removed it"
+            for each in found.get("failing", ())
+        ),
+        *(
+            f"service {_service_key(each)} is not in the IPVS table, although keepalived should have added it"
+            for each in found.get("missing", ())
+        ),
+    ]
+
+
+def _judge_floating(cluster: Cluster, seen: Mapping[str, Found | None], judged: _Judgement) -> None:
+    """The addresses that keepalived moves are all on one director."""
+    holds: dict[str, list[str]] = {}
+    for name in cluster.directors:
+        checked = (seen.get(name) or {}).get("checked") or {}
+        its = ((checked.get("details") or {}).get("keepalived") or {}).get("holds")
+        if its:
+            holds[name] = list(its)
+    if len(holds) > 1:
+        shown = "; ".join(f"{name} has {', '.join(its)}" for name, its in holds.items())
+        for name in holds:
+            judged.hosts.setdefault(name, []).append(
+                f"the addresses that keepalived moves are not on one director: {shown}"
+            )
+
+
+def old_drains(checked: Found, limit: float) -> list[str]:
+    """The drains of a host that somebody may have forgotten, in sentences.
+
+    :param checked: what lvs_host has returned.
+    :param limit: from how many seconds on.
+    """
+    details = checked.get("details") or {}
+    return [
+        f"real server {_endpoint(each['real_server'])} of service {_service_key(each['service'])} has been drained "
+        f"for {_duration(each['age'])}. Restore it with lvs.cluster.ipvs_drain, if it is ready"
+        for kind in ("table", "keepalived")
+        for each in (details.get(kind) or {}).get("drains", ())
+        if each["age"] >= limit
+    ]
+
+
+def _endpoint(key: Found) -> str:
+    return endpoint(family_of(key["address"]), key["address"], key["port"])
+
+
+def _service_key(key: Found) -> str:
+    """A service as the IPVS table calls it."""
+    if "fwmark" in key:
+        return f"fwmark {key['fwmark']} {key['family']}"
+    return f"{key['protocol']} {_endpoint(key)}"
+
+
+def _duration(seconds: int) -> str:
+    """A time, roughly."""
+    for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {name}"
+    return f"{seconds} seconds"
 
 
 def _diffs(checked: Found) -> list[Found]:

@@ -22,6 +22,46 @@ from .findings import Findings
 
 # A type of these has one value or a list of them.
 ONE_OR_MORE = "one or more"
+# How keepalived can find out whether a real server works; NO_CHECK: not at all.
+NO_CHECK = "none"
+CHECK_TYPES = (
+    *("tcp", "http", "https", "dns", "smtp", "udp", "ping", "command"),
+    NO_CHECK,
+)
+# What it can ask a name server for (check_dns.c).
+DNS_RECORDS = ("a", "aaaa", "cname", "dnskey", "mx", "ns", "rrsig", "soa", "txt")
+HEALTH_CHECK_SPEC: Options = {
+    "type": {"type": "str", "choices": list(CHECK_TYPES)},
+    "port": {"type": "int"},
+    "interval": {"type": "float"},
+    "timeout": {"type": "float"},
+    "retries": {"type": "int"},
+    "retry_delay": {"type": "float"},
+    "path": {"type": "str"},
+    "host": {"type": "str"},
+    "status": {"type": ONE_OR_MORE, "elements": "str"},
+    "digest": {"type": "str"},
+    "name": {"type": "str"},
+    "record": {"type": "str", "choices": list(DNS_RECORDS)},
+    "helo": {"type": "str"},
+    "payload": {"type": "str"},
+    "require_reply": {"type": "bool"},
+    "command": {"type": ONE_OR_MORE, "elements": "str"},
+}
+SORRY_SERVER_SPEC: Options = {
+    "host": {"type": "str"},
+    "address": {"type": "str"},
+    "port": {"type": "int"},
+    "forwarding": options.REAL_SERVER_ATTRIBUTES_SPEC["forwarding"],
+}
+# What only has an effect where something checks the real servers.
+AVAILABILITY_SPEC: Options = {
+    "health_check": {"type": "dict", "options": HEALTH_CHECK_SPEC},
+    "quorum": {"type": "int"},
+    "hysteresis": {"type": "int"},
+    "on_failure": {"type": "str", "choices": ["remove", "inhibit"]},
+    "sorry_server": {"type": "dict", "options": SORRY_SERVER_SPEC},
+}
 SERVICE_SPEC: Options = {
     "name": {"type": "str"},
     **options.SERVICE_KEY_SPEC,
@@ -30,6 +70,7 @@ SERVICE_SPEC: Options = {
     **options.SERVICE_ATTRIBUTES_SPEC,
     "forwarding": options.REAL_SERVER_ATTRIBUTES_SPEC["forwarding"],
     "match": {"type": "list", "elements": "raw"},
+    **AVAILABILITY_SPEC,
     "real_servers": {"type": "list", "elements": "raw"},
 }
 MATCH_SPEC: Options = {
@@ -43,6 +84,7 @@ REAL_SERVER_SPEC: Options = {
     "address": {"type": "str"},
     "port": {"type": "int"},
     **options.REAL_SERVER_ATTRIBUTES_SPEC,
+    "health_check": AVAILABILITY_SPEC["health_check"],
 }
 
 _TYPES: Mapping[str, str] = {
@@ -114,7 +156,8 @@ def value_of(path: str, name: str, value: Any, spec: Options, findings: Findings
             return dict(value)
         typed = _typed(value, kind)
     except _NotSo:
-        findings.error(path, name, value, f"must be {_TYPES[kind]}", _remedy(kind))
+        shown = None if spec.get("no_log") else value
+        findings.error(path, name, shown, f"must be {_TYPES[kind]}", _remedy(kind))
         return None
     return _chosen(path, name, typed, spec, findings)
 

@@ -166,3 +166,29 @@ def test_what_is_probably_a_mistake_is_a_warning(derive):
     )
     assert code == 0
     assert "lvs_virtual_services[web].real_servers: has none" in said
+
+
+def test_keepalived_is_rendered_and_its_password_is_not_passed_on(derive):
+    address = "{{ lvs_address }}/24"
+    directors = {
+        name: {"lvs_address": f"192.168.0.{number}", "keepalived_address": address}
+        for number, name in enumerate(("director", "backup"), 1)
+    }
+    inventory = {
+        **INVENTORY,
+        "lvs_directors": {"hosts": directors, "vars": {"keepalived_password": "se.cret"}},
+        "all": {
+            "vars": {
+                **INVENTORY["all"]["vars"],
+                "lvs_high_availability": "keepalived",
+                "lvs_inside_gateway": "192.168.0.254",
+            }
+        },
+    }
+    code, said, found = derive(inventory=inventory)
+    assert code == 0, said
+    text = configuration(found, "backup")["keepalived"]["text"]
+    assert "vrrp_instance default_1_ipv4 {" in text
+    assert "auth_pass $PASSWORD" in text
+    assert "unicast_src_ip 192.168.0.2\n" in text
+    assert "se.cret" not in json.dumps(found) + said

@@ -12,16 +12,19 @@ import re
 import pytest
 import yaml
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.health import TYPES_OF, Check
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.variables import (
     OTHERS,
     SHARED,
     VARIABLES,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.words import (
+    HEALTH_CHECK_SPEC,
     MATCH_SPEC,
     ONE_OR_MORE,
     REAL_SERVER_SPEC,
     SERVICE_SPEC,
+    SORRY_SERVER_SPEC,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -117,7 +120,7 @@ def test_the_documentation_has_every_shared_variable():
 
 def test_the_documentation_has_every_variable_of_a_role_with_its_default():
     found = section("Variables of one role")
-    internal = {"host_methods", "host_prune", "host_unprepared", "preflight_methods"}
+    internal = {"host_defer", "host_methods", "host_prune", "host_unprepared", "preflight_methods"}
     declared = {
         name: option
         for role in ROLES
@@ -129,7 +132,22 @@ def test_the_documentation_has_every_variable_of_a_role_with_its_default():
         assert yaml.safe_load(found[name].strip("`")) == option["default"], name
 
 
+def test_the_documentation_has_the_default_of_every_option_of_a_health_check():
+    body = TEXT.partition("\n## A health check\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:]] for line in body.splitlines()]
+    default = {cells[0]: cells[2] for cells in rows if len(cells) > 4}
+    for name in ("interval", "timeout", "retries", "retry_delay"):
+        assert float(default[name]) == getattr(Check, name)
+    assert default["path"] == Check.path
+    assert default["status"] == ",".join(Check.status)
+    assert default["record"].upper() == Check.record
+    for name, types in TYPES_OF.items():
+        (cells,) = (cells for cells in rows if cells and cells[0] == name)
+        assert re.findall(r"\w+", cells[1]) == list(types)
+
+
 def test_the_documentation_has_every_option_of_a_service_and_of_a_real_server():
     assert set(section("A service")) == set(SERVICE_SPEC)
     assert set(section("A real server")) == set(REAL_SERVER_SPEC)
-    assert all(f"`{name}`" in TEXT for name in MATCH_SPEC)
+    assert set(section("A health check")) == set(HEALTH_CHECK_SPEC)
+    assert all(f"`{name}`" in TEXT for name in (*MATCH_SPEC, *SORRY_SERVER_SPEC))

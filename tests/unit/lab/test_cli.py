@@ -37,7 +37,8 @@ def test_down_where_nothing_runs_is_no_error():
 
 
 @pytest.mark.parametrize(
-    "words", [["ssh", "rs1", "true"], ["inventory"], ["reset"], ["capture", "rs1"]]
+    "words",
+    [["ssh", "rs1", "true"], ["inventory"], ["reset"], ["capture", "rs1"], ["freeze", "rs1"]],
 )
 def test_a_lab_that_does_not_run_is_told_with_the_remedy(capsys, words):
     assert main(words) == 1
@@ -55,7 +56,11 @@ def test_open_tells_the_remedy():
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "down", "reset", "status", "ssh", "inventory", "capture", "prune"]
+    "command",
+    [
+        *("up", "down", "reset", "status", "ssh", "inventory", "capture", "prune"),
+        *("freeze", "thaw", "crash"),
+    ],
 )
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as ended:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab import tsc
 from lab.accel import Accelerator
+from lab.kernel import COMMAND_LINE
 from lab.machine import Places, command, hardware
 from lab.topology import load_topology
 
@@ -51,6 +53,23 @@ def test_while_a_snapshot_is_made_cards_are_plugged_into_nothing():
 
 def test_a_machine_may_reboot():
     assert "-no-reboot" not in line()
+
+
+def test_an_emulated_machine_is_told_how_fast_its_counter_counts(monkeypatch):
+    monkeypatch.setattr(tsc, "host_khz", lambda: 2596138)
+    assert after("-append", line())[-1] == f"{COMMAND_LINE} tsc_early_khz=2596138"
+    # A snapshot does not depend on it.
+    assert "2596138" not in " ".join(hardware(NODES["rs1"], TCG))
+    monkeypatch.setattr(tsc, "host_khz", lambda: None)
+    assert after("-append", line())[-1] == COMMAND_LINE
+
+
+def test_the_speed_of_the_counter_is_measured_alike_every_time():
+    first = tsc.host_khz()
+    tsc.host_khz.cache_clear()
+    second = tsc.host_khz()
+    assert (first is None) == (second is None)
+    assert first is None or abs(first - second) < first / 100
 
 
 def test_only_a_restore_loads_the_snapshot():

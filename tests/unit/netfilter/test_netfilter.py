@@ -148,6 +148,21 @@ def test_clients_are_masqueraded_towards_real_servers():
     assert "2001:db8::1" in chain.rules[0]
 
 
+def test_other_directors_are_heard_and_nobody_else():
+    peers = (ipaddress.ip_network("192.0.2.3"), ipaddress.ip_network("2001:db8::3"))
+    (chain,) = of(wish=nat.Nat(peers=peers))
+    assert (chain.table, chain.hook) == ("filter", "INPUT")
+    assert [" ".join(rule) for rule in chain.rules] == [
+        f"-s 192.0.2.3/32 -p 112 {WHOSE} -j ACCEPT",
+        f"-s 192.0.2.3/32 -d 224.0.0.81/32 -p udp -m udp --dport 8848 {WHOSE} -j ACCEPT",
+    ]
+    (chain,) = of("ipv6", nat.Nat(peers=peers))
+    assert [" ".join(rule) for rule in chain.rules] == [
+        f"-s 2001:db8::3/128 -p 112 {WHOSE} -j ACCEPT"
+    ]
+    assert canonical(("-p", "vrrp")) == canonical(("-p", "112")), "iptables-save gives its name"
+
+
 def test_narrowed():
     wish = nat.Nat((INSIDE,), out_interface="eth0", ipvs=True, accept=False)
     (chain,) = of(wish=wish)

@@ -209,6 +209,34 @@ def test_an_address_that_another_machine_answers_for_is_not_added():
     assert not kind.plan(replace(used, current=(there,)), Held(), True, True)
 
 
+WIRE = Address("198.51.100.10", 32, "eth1")
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_addresses_go_over_to_keepalived_with_the_next_run_that_prunes(prune):
+    """A run that only grows, or fails, leaves to the next boot what restores them."""
+    kind = Addresses.of({"addresses": [], "release": [WIRE.address]}, "x", None, None)
+    todo = kind.plan(Segment((WIRE,), INTERFACES), Held({KIND: {str(WIRE): Claim()}}), prune, False)
+    assert todo.operations == ()
+    assert set(todo.claims[KIND]) == (set() if prune else {str(WIRE)})
+    assert (todo.scripts[0].body is None) == prune
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_addresses_that_keepalived_has_added_are_ours_where_they_are_taken_over(adopts):
+    other = replace(WIRE, address="198.51.100.11")
+    admins = replace(WIRE, address="198.51.100.12")
+    made = [f"address {each.address}" for each in (WIRE, other)]
+    held = Held({}, {}, {"keepalived_made": dict.fromkeys(made, Claim())})
+    entry = {"addresses": [WIRE.address, admins.address], "interface": ""}
+    kind = Addresses.of(entry, "x", None, None, adopts=adopts)
+    todo = kind.plan(Segment((WIRE, other, admins), INTERFACES), held, True, False)
+    assert todo.grow == ()
+    assert [each.work for each in todo.shrink] == ([other] if adopts else [])
+    assert set(todo.claims[KIND]) == ({str(WIRE)} if adopts else set())
+    assert ("198.51.100.10/32" in (todo.scripts[0].body or "")) == adopts
+
+
 @pytest.mark.parametrize("length", ["", "0", "33", "-1", "2²", "٨", "9" * 5000])
 def test_what_is_no_prefix_length(length):
     with pytest.raises(InvalidInput, match="has no prefix length from 1 to 32"):

@@ -6,31 +6,20 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 
 import pytest
 
+from shared.tests.dumps import OF_A_BOOT, difference
+
 if os.environ.get("LVS_REBOOT") == "false":
     pytest.skip("nothing was rebooted this time", allow_module_level=True)
-
-# Those of the kernel and its memory are not ours, and what is counted or drawn begins anew.
-NOT_OURS = re.compile(r"^(kernel|vm)\.|^net\.core\.|^net\.ipv4\.(tcp|udp)_|^net\.netfilter\.")
-
-
-def ours(lines):
-    return [line for line in lines if not NOT_OURS.match(line)]
 
 
 def test_everything_is_as_before(hosts, dumped, dump):
     assert hosts
     for host in hosts:
-        before, after = ours(dumped("converged", host)), ours(dump(host))
-        assert (
-            "\n".join(difflib.unified_diff(before, after, "before", "after", lineterm="", n=0))
-            == ""
-        )
+        assert difference(dumped("converged", host), dump(host), OF_A_BOOT) == ""
 
 
 def test_the_service_says_that_all_went_well(hosts, machine):

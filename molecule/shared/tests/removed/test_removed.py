@@ -6,14 +6,9 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-
+from shared.tests.dumps import MEASURED, difference
 from shared.tests.foreign import saved_firewall, saved_table
 from shared.tests.heard import answers
-
-# A reboot lies between the dumps: what the kernel measures of the machine may differ by a little.
-MEASURED = re.compile(r"^(kernel|vm)\.[a-z_.]* = \d+$|^net\.ipv4\.(tcp|udp)_r?w?_?mem")
 
 
 def test_the_table_has_none_of_our_services(director):
@@ -27,14 +22,7 @@ def test_the_firewall_has_none_of_our_rules(director):
 def test_every_host_is_as_it_was_found(hosts, dumped, dump):
     assert hosts
     for host in hosts:
-        before, after = (
-            [line for line in lines if not MEASURED.match(line)]
-            for lines in (dumped("before", host), dump(host))
-        )
-        assert (
-            "\n".join(difflib.unified_diff(before, after, "before", "after", lineterm="", n=0))
-            == ""
-        )
+        assert difference(dumped("before", host), dump(host), MEASURED) == ""
 
 
 def test_the_services_are_gone(client, services):

@@ -7,9 +7,18 @@
 from __future__ import annotations
 
 import copy
+import functools
+import pathlib
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.derive import Inventory, derive
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.rendering import (
+    TEMPLATE,
+    render,
+)
 
+RENDER = functools.partial(
+    render, (pathlib.Path(__file__).resolve().parents[4] / TEMPLATE).read_text(encoding="utf-8")
+)
 VIP, VIP6 = "198.51.100.10", "2001:db8::10"
 DIRECTORS, REAL_SERVERS = "lvs_directors", "lvs_real_servers"
 DESCRIPTION = {
@@ -66,7 +75,7 @@ def inventory(description=None, hosts=None, groups=None):
 
 
 def derived(description=None, hosts=None, groups=None, **more):
-    return derive(inventory(description, hosts, groups), **more)
+    return derive(inventory(description, hosts, groups), RENDER, **more)
 
 
 def configuration(host, *args, **more):
@@ -95,3 +104,37 @@ SECOND = {
     "hosts": {"second": {"lvs_address": "192.168.0.2"}},
     "groups": {DIRECTORS: ["director", "second"]},
 }
+# Two directors that stand in for each other, each on the network of the clients and on that of the real servers.
+KEEPALIVED = {
+    "lvs_high_availability": "keepalived",
+    "lvs_inside_gateway": ["192.168.0.254", "fd00::fe"],
+}
+PAIR = {
+    "hosts": {
+        "director": {
+            "lvs_address": ["192.168.0.1/24", "fd00::1/64"],
+            "keepalived_address": ["198.51.100.1/24", "192.168.0.1/24", "fd00::1/64"],
+        },
+        "second": {
+            "lvs_address": ["192.168.0.2/24", "fd00::2/64"],
+            "keepalived_address": ["198.51.100.2/24", "192.168.0.2/24", "fd00::2/64"],
+        },
+    },
+    "groups": {DIRECTORS: ["director", "second"]},
+}
+
+
+def pair(**changes):
+    """These directors, with changes to the variables of both; None removes one."""
+    hosts = {
+        host: {name: each for name, each in {**given, **changes}.items() if each is not None}
+        for host, given in PAIR["hosts"].items()
+    }
+    return {**PAIR, "hosts": hosts}
+
+
+def of_pair(host, **changes):
+    """These directors, with changes to the variables of one."""
+    hosts = {name: dict(given) for name, given in PAIR["hosts"].items()}
+    hosts[host] |= changes
+    return {**PAIR, "hosts": hosts}

@@ -24,6 +24,7 @@ from tests.unit.controller.cluster.inventories import (
     DIRECTORS,
     HOSTS,
     REAL_SERVERS,
+    RENDER,
     SECOND,
     VIP,
     VIP6,
@@ -486,7 +487,7 @@ def test_one_armed_nat_needs_no_return_route():
 def test_the_weight_of_a_host_outside_of_the_groups():
     given = inventory(services(service(real_servers=[{"host": "rs1"}, {"host": "elsewhere"}])))
     given.variables["elsewhere"] = {"lvs_address": "192.168.0.50", "lvs_weight": 9}
-    found = derive(given)
+    found = derive(given, RENDER)
     assert found.errors == ()
     table = found.hosts["director"]["configuration"]["table"]["services"][0]
     assert [each["weight"] for each in table["real_servers"]] == [1, 9]

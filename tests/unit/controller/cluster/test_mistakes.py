@@ -411,7 +411,7 @@ WRONG = {
     "an unknown high availability": (
         {"lvs_high_availability": "vrrp"},
         {},
-        ["lvs_high_availability: unknown value", "none, external"],
+        ["lvs_high_availability: unknown value", "none, keepalived, external"],
     ),
     "no hosts": (
         {},

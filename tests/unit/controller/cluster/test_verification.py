@@ -474,6 +474,60 @@ def test_one_of_two_directors_is_active():
     assert judge(torn, what)["problems"] == [f"service web: director and second both have {VIP}"]
 
 
+def with_keepalived(name, holds=(), drains=(), **more):
+    """A director as it was seen, where keepalived runs."""
+    found = looked(name, ("director",) if name != "director" else (), ["eth1"] if holds else None)
+    found["verify_checked"]["details"] = {
+        "keepalived": {"holds": list(holds), "failing": [], "missing": [], **more},
+        "table": {"drains": list(drains)},
+    }
+    return found
+
+
+def of_pair(director, second):
+    what = derived(directors=("director", "second"))
+    return judge(cluster(director=director, second=second), what)["problems"]
+
+
+SERVICE_KEY = {"protocol": "tcp", "address": VIP, "port": 80}
+SERVER_KEY = {"address": "10.0.0.7", "port": 80}
+
+
+def test_what_keepalived_moves_is_on_one_director():
+    gateway = "192.168.0.254"
+    active = with_keepalived("director", [VIP, gateway])
+    assert of_pair(active, with_keepalived("second")) == []
+    torn = "the addresses that keepalived moves are not on one director: director has"
+    for found in (
+        of_pair(with_keepalived("director", [VIP]), looked_with_gateway(gateway)),
+        of_pair(active, looked_with_gateway(gateway)),
+    ):
+        assert [each for each in found if torn in each]
+
+
+def looked_with_gateway(gateway):
+    """The other director has the gateway, but not the virtual address."""
+    found = with_keepalived("second", [gateway])
+    found["verify_neighbours"]["held"] = {}
+    return found
+
+
+def test_a_real_server_that_keepalived_has_taken_out_is_told():
+    failing = [{"service": SERVICE_KEY, "real_server": SERVER_KEY}]
+    active = with_keepalived("director", [VIP], failing=failing, missing=[SERVICE_KEY])
+    first, second = of_pair(active, with_keepalived("second"))
+    assert "real server 10.0.0.7:80 of service" in first
+    assert "its health check fails" in first
+    assert "is not in the IPVS table" in second
+
+
+@pytest.mark.parametrize(("hours", "problems"), [(23, 0), (24, 1)])
+def test_a_drain_of_a_day_was_forgotten(hours, problems):
+    drain = {"service": SERVICE_KEY, "real_server": SERVER_KEY, "age": hours * 3600}
+    active = with_keepalived("director", [VIP], [drain])
+    assert len(of_pair(active, with_keepalived("second"))) == problems
+
+
 def test_directors_may_share_a_mac():
     """As VRRP's, which the standby has on an interface of its own."""
     shared = {"eth1": MACS["director"]}

@@ -1,0 +1,733 @@
+# Copyright (c) 2026 lvs.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""keepalived as a kind of resource: it runs, with the configuration that is desired.
+
+What it makes, virtual addresses and the IPVS table, is its own. So a plan is about its configuration, and about what
+keepalived by itself does not repair. How it comes and goes:
+
+- It comes last, since it attracts packets. A table that exists is not emptied for it: it takes over what is there.
+- It is reloaded and never restarted, because a restart removes all that it has made.
+- Where it is no longer desired, it leaves before anything else grows (``kinds.Entry.leaves_before``). If the table is
+  taken over, it is ended without the time to remove anything; else it is stopped, and removes its table and addresses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Union
+
+from ..engine import Base, Claims, Diff, Failure, Held, Operation, Plan, Progress, in_order, united
+from ..errors import InvalidInput, KernelRefusal
+from ..host.commands import Commands
+from ..host.manifest import KEEPALIVED, KEEPALIVED_MADE
+from ..ipvs import daemon as sync
+from ..ipvs import data, drain, ownership, refusals
+from ..ipvs.daemon import Daemon
+from ..ipvs.kind import KERNEL, Kernel
+from ..ipvs.model import Table
+from ..ipvs.ownership import Name, object_of
+from ..ipvs.plan import RealServerOperation, ServiceOperation
+from ..ipvs.plan import plan as table_plan
+from ..network.address import KIND as ADDRESS
+from ..network.address import Address, parse
+from ..network.iproute import IpRoute
+from . import conf, model, turn
+from .conf import Place
+from .model import Desired, Made, State
+from .service import Service, Unit
+
+PACKAGE = "keepalived"
+_OBJECT = "keepalived"
+_INTERVAL = 0.2
+# How long an answer for an address is waited for, each of three times.
+_PROBE_SECONDS = 0.3
+# How long keepalived gets to change attributes itself after a reload, before they are changed for it.
+_ATTRIBUTE_SECONDS = 2.0
+
+TableOperation = Union[ServiceOperation, RealServerOperation]
+
+
+@dataclass(frozen=True)
+class Current:
+    """What there is.
+
+    :ivar text: the configuration file; None for none.
+    :ivar has_mode: whether its permissions are right.
+    :ivar is_pending: whether keepalived has yet to read it.
+    :ivar table: the IPVS table, where keepalived is concerned with it.
+    :ivar complaint: what keepalived has against the new configuration.
+    """
+
+    text: str | None
+    has_mode: bool
+    is_pending: bool
+    is_installed: bool
+    unit: Unit
+    addresses: tuple[Address, ...] = ()
+    links: frozenset[str] = frozenset()
+    table: Table = field(default_factory=dict)
+    daemons: Mapping[str, Daemon] = field(default_factory=dict)
+    complaint: str = ""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A configuration that keepalived is to run with.
+
+    :ivar before: the one that was there.
+    :ivar believed: the real servers that are taken for up until a check fails, because they serve already.
+    :ivar wanted: the table, as far as keepalived makes it.
+    :ivar going: what keepalived removes from the table.
+    :ivar gives_up_table: whether it may have virtual servers now and is to have none, and they stay.
+    :ivar serves: whether this host has addresses that it is to move, although it does not run.
+    """
+
+    text: str
+    before: str | None
+    unit: Unit
+    wanted: Table = field(default_factory=dict)
+    believed: frozenset[Place] = frozenset()
+    going: frozenset[Name] = frozenset()
+    gives_up_table: bool = False
+    serves: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file to be written.
+
+    :ivar is_new: whether more than its permissions changes.
+    """
+
+    text: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """What there is of what keepalived has made, and would leave behind where it can't clean up.
+
+    :ivar addresses: each on its interface.
+    """
+
+    names: frozenset[Name]
+    addresses: frozenset[Address]
+
+
+class Keepalived(Base):
+    """keepalived with the configuration of one owner.
+
+    :param desired: None where it is not desired.
+    :param password: of VRRP.
+    :param is_taken_over: whether the table and the addresses stay where it is not desired, and become other kinds'.
+    :param daemons: the roles of the sync daemons that the configuration asks for besides.
+    """
+
+    name = "keepalived"
+    claim_kinds = (KEEPALIVED, KEEPALIVED_MADE, drain.DESCRIBED)
+    consults = (drain.DRAIN, *ownership.KINDS, sync.KIND, ADDRESS)
+    attracts = True
+
+    def __init__(
+        self,
+        desired: Desired | None,
+        owner: str,
+        ip: IpRoute,
+        service: Service,
+        password: str = "",
+        is_taken_over: bool = False,
+        daemons: Collection[str] = (),
+        kernel: Kernel = KERNEL,
+    ) -> None:
+        self._desired = desired
+        self._owner = owner
+        self._ip = ip
+        self._service = service
+        self._password = password
+        self._is_taken_over = is_taken_over
+        self._daemons = daemons
+        self._kernel = kernel
+
+    @classmethod
+    def of(
+        cls,
+        entry: Mapping[str, Any] | None,
+        owner: str,
+        ip: IpRoute,
+        commands: Commands,
+        password: str = "",
+        is_taken_over: bool = False,
+        daemons: Sequence[Mapping[str, Any]] = (),
+    ) -> Keepalived:
+        """keepalived as an entry of a host's configuration has it; None for not at all.
+
+        :param daemons: the entry of the sync daemons.
+        :raises InvalidInput: an option can't be.
+        """
+        desired = Desired.of(entry) if entry else None
+        if desired and desired.syncid is not None and daemons:
+            raise InvalidInput(
+                "keepalived",
+                "sync",
+                desired.syncid,
+                "cannot be combined with sync_daemons, since keepalived runs the daemon",
+                "leave out one of them",
+            )
+        roles = [str(each.get("role")) for each in daemons]
+        service = Service(commands, owner)
+        return cls(desired, owner, ip, service, password, is_taken_over, roles)
+
+    # Reading
+
+    def waits_as(self, runs: bool) -> str:
+        """Why this director lets the others go first, as ``turn`` has it; empty where it does not.
+
+        :param runs: whether it is claimed that keepalived runs here.
+        """
+        if self._desired is None:
+            return ""
+        floating = self._desired.floating
+        addresses = self._ip.addresses()
+        runs = runs and self._service.unit().is_active
+        holds = any(each.address in floating for each in addresses)
+        others_hold = not (runs or holds) and self._is_answered(addresses)
+        return turn.waits_as(runs, holds, others_hold)
+
+    def _is_answered(self, addresses: Sequence[Address]) -> bool:
+        """Whether another machine answers for a floating address."""
+        from ..network import wire  # noqa: PLC0415  (only where something is asked)
+
+        desired = self._desired
+        if desired is None:
+            return False
+        up = {each.name for each in self._ip.links().values() if each.is_up}
+        return any(
+            wire.ask([(interface, self._ip.link_local(interface))], asked, _PROBE_SECONDS)
+            for interface, asked in desired.naming.places(desired.floating, addresses).items()
+            if interface in up
+        )
+
+    def read(self, held: Held, _check_mode: bool) -> Current:
+        text, has_mode = self._service.text()
+        unit = self._service.unit()
+        table, daemons = self._ipvs(self._desired is None or self._desired.owns_table)
+        found = Current(
+            text,
+            has_mode,
+            self._service.is_pending(),
+            self._service.is_installed(),
+            unit,
+            tuple(self._ip.addresses()),
+            frozenset(self._ip.links()),
+            table,
+            daemons,
+        )
+        if self._desired is None or not found.is_installed:
+            return found
+        conf.check_ours(text, self._owner)
+        new = self._text(self._desired, found, held)
+        if new == text:
+            return found
+        return replace(found, complaint=self._complaint(self._desired, found, held))
+
+    def _complaint(self, desired: Desired, current: Current, held: Held) -> str:
+        """What keepalived has against the configuration.
+
+        With weights as described: it complains of a service whose quorum is drained, and yet does what it is asked.
+        """
+        return self._service.complaint(self._text(desired, current, replace(held, others={})))
+
+    def _ipvs(self, with_table: bool = True) -> tuple[Table, Mapping[str, Daemon]]:
+        """The table and the sync daemons, without loading IPVS."""
+        if not self._kernel.is_loaded():
+            return {}, {}
+        with self._kernel.connect() as ipvs:
+            return ipvs.table() if with_table else {}, ipvs.daemons()
+
+    # Planning
+
+    def plan(self, current: Current, held: Held, prune: bool, _check_mode: bool) -> Plan:
+        if self._desired is None:
+            return self._leaving(current, held, prune)
+        return self._running(self._desired, current, held, prune)
+
+    def _text(self, desired: Desired, current: Current, held: Held) -> str:
+        """The whole configuration; pure.
+
+        :raises InvalidInput: the host lacks an interface, or the password can't be.
+        """
+        definitions = desired.naming.resolved(current.addresses, current.links)
+        text = conf.whole(self._owner, definitions, desired.body, self._password)
+        return conf.with_weights(text, _file_weights(desired, drain.drains(held)))
+
+    def _running(self, desired: Desired, current: Current, held: Held, prune: bool) -> Plan:
+        self._check(desired, current, held)
+        drains = drain.drains(held)
+        weights = drain.weights_of(desired.services) if drains else {}
+        wanted = drain.applied(desired.services, drains, weights)
+        text = self._text(desired, current, held)
+        going = self._going(desired, current, held)
+        load = self._load(desired, wanted, current, text, going)
+        target = model.repaired(current.table, wanted, desired.inhibit)
+        made = desired.made
+        if prune:
+            # What keepalived removes by itself is seen in the configuration.
+            target = model.without(target, going - (load.going if load else frozenset()))
+        else:
+            made = replace(made, names=made.names | (Made.of(held).names & going))
+        todo = table_plan(current.table, target)
+        state = _state(desired, current.unit, current.table, current.daemons, current.addresses)
+        return Plan(
+            grow=(*_operations(current, text, load), *map(_table_operation, todo.changes)),
+            shrink=tuple(map(_table_operation, todo.removals)),
+            claims={
+                **made.claims,
+                drain.DESCRIBED: drain.described_claims(weights, drains),
+            },
+            diffs={
+                conf.PATH: Diff(*conf.shown(current.text, text))
+                if current.text != text
+                else Diff(),
+                "IPVS": Diff(todo.before, todo.after),
+            },
+            packages=() if current.is_installed else (PACKAGE,),
+            # While it has yet to read its configuration, nothing is wrong.
+            warnings=() if load else tuple(state.warnings(desired, wanted, with_daemon=True)),
+            details={
+                **state.details(desired, wanted),
+                "drains": drain.report(drains, weights, weights, time.time()),
+            },
+            work=wanted,
+        )
+
+    def _check(self, desired: Desired, current: Current, held: Held) -> None:
+        """:raises InvalidInput: keepalived can't run so on this host."""
+        conf.check_ours(current.text, self._owner)
+        for owner in held.shared(KEEPALIVED, KEEPALIVED):
+            raise InvalidInput(
+                "keepalived",
+                None,
+                None,
+                f"is run by the owner {owner} on this host already, and can't be for two clusters",
+                f"remove it there first, with owner={owner}",
+            )
+        for kind, name in sorted(desired.names) if desired.owns_table else ():
+            for owner in held.shared(kind, name):
+                raise InvalidInput(
+                    f"the table of {name}",
+                    None,
+                    None,
+                    f"is kept by the owner {owner} on this host, and keepalived would own it",
+                    f"remove it from {owner} first, or set keepalived_table to ours",
+                )
+        for name, owners in held.others.get(ADDRESS, {}).items():
+            if parse(name).address in desired.floating:
+                raise InvalidInput(
+                    f"the virtual address {parse(name).address}",
+                    None,
+                    None,
+                    f"is kept by the owner {next(iter(owners))} on this host, and keepalived would move it",
+                    f"remove it from {next(iter(owners))} first",
+                )
+        for role, owners in held.others.get(sync.KIND, {}).items():
+            if desired.syncid is not None and role in current.daemons:
+                raise InvalidInput(
+                    f"the sync daemon {role}",
+                    None,
+                    None,
+                    f"is run by the owner {next(iter(owners))} on this host, and keepalived would run its own",
+                    "stop it there first, or set keepalived_sync to false",
+                )
+        if current.unit.is_masked:
+            raise InvalidInput(
+                "the service keepalived",
+                None,
+                None,
+                "is masked on this host",
+                "run 'systemctl unmask keepalived'",
+            )
+        if current.complaint:
+            raise InvalidInput(
+                conf.SUBJECT,
+                None,
+                None,
+                f"is refused by 'keepalived -t', and was not installed ({current.complaint})",
+                "correct what it tells of; until then the old configuration stays in service",
+            )
+
+    @staticmethod
+    def _own(held: Held) -> set[Name]:
+        """What was ours in the table so far, by way of keepalived or not."""
+        own = set(Made.of(held).names)
+        for kind in ownership.KINDS:
+            own |= {
+                (kind, name) for name, claim in held.claims(kind).items() if claim.found is None
+            }
+        return own
+
+    def _going(self, desired: Desired, current: Current, held: Held) -> frozenset[Name]:
+        """What of the table is ours and no longer desired.
+
+        :raises InvalidInput: that is more than one change may remove.
+        """
+        if not desired.owns_table:
+            return frozenset()
+        there = model.names_of(current.table)
+        ours = (self._own(held) | _known(current.text, there)) & there
+        going = {name for name in ours - desired.names if not held.shared(*name)}
+        if desired.limit:
+            left = model.united(model.without(current.table, going), desired.services)
+            desired.limit.check(current.table, left, ours | desired.names)
+        return frozenset(going)
+
+    def _load(
+        self,
+        desired: Desired,
+        wanted: Table,
+        current: Current,
+        text: str,
+        going: frozenset[Name],
+    ) -> Configuration | None:
+        """What keepalived has yet to read; None for nothing."""
+        unit = current.unit
+        if unit.is_active and text == current.text and not current.is_pending:
+            return None
+        # What it knows, unless it has yet to read what is there.
+        is_read = unit.is_active and not current.is_pending
+        known = conf.objects(current.text) if is_read else set()
+        serving = model.believed(current.table, wanted, desired.inhibit)
+        return Configuration(
+            text,
+            current.text,
+            unit,
+            wanted,
+            frozenset(place for place in serving if (place[0], "") not in known),
+            # What it has made it removes by itself, if it runs.
+            frozenset(_known(current.text, going) if unit.is_active else ()),
+            unit.is_active and not desired.owns_table and (bool(known) or not is_read),
+            not unit.is_active
+            and any(each.address in desired.floating for each in current.addresses),
+        )
+
+    def _leaving(self, current: Current, held: Held, prune: bool) -> Plan:
+        if not held.claims(KEEPALIVED):
+            return Plan()
+        if conf.owner_of(current.text) != self._owner and (current.text or "").strip():
+            # Somebody has replaced the configuration, and so it is theirs.
+            return Plan()
+        if not (prune or self._is_taken_over):
+            kept = {kind: held.claims(kind) for kind in self.claim_kinds}
+            return Plan(claims=kept, remaining=(_OBJECT,))
+        left = self._left_behind(current, held)
+        grow: list[Operation] = []
+        is_active = current.unit.is_active
+        if self._is_taken_over and is_active:
+            grow.append(Operation("end", _OBJECT))
+        elif not self._is_taken_over and (is_active or left.names or left.addresses):
+            grow.append(Operation("stop", _OBJECT, left))
+        if self._is_taken_over or not is_active:
+            # Else keepalived stops it.
+            grow += [
+                Operation("stop", f"the sync daemon {role}", each)
+                for role, each in sorted(current.daemons.items())
+                if each.syncid == Made.of(held).syncid and self._is_unclaimed(role, held)
+            ]
+        shrink = [Operation("disable", _OBJECT)] if current.unit.is_enabled else []
+        before, _after = conf.shown(current.text, None)
+        if current.text is not None:
+            shrink.append(Operation("delete", conf.PATH))
+        return Plan(
+            tuple(grow),
+            tuple(shrink),
+            diffs={conf.PATH: Diff(before, ())},
+            details={"state": current.unit.state},
+        )
+
+    @staticmethod
+    def _left_behind(current: Current, held: Held) -> LeftBehind:
+        """Without what others claim."""
+        made = Made.of(held)
+        claimed = {*held.claims(ADDRESS), *held.others.get(ADDRESS, {})}
+        return LeftBehind(
+            frozenset(
+                name
+                for name in made.names & model.names_of(current.table)
+                if not held.shared(*name) and name[1] not in held.claims(name[0])
+            ),
+            frozenset(
+                each
+                for each in current.addresses
+                if each.address in made.addresses and str(each) not in claimed
+            ),
+        )
+
+    def _is_unclaimed(self, role: str, held: Held) -> bool:
+        """Whether no other kind or owner wants the sync daemon of a role."""
+        claimed = role in held.claims(sync.KIND) or held.shared(sync.KIND, role)
+        return role not in self._daemons and not claimed
+
+    # Carrying out
+
+    def grow(self, plan: Plan) -> Progress:
+        progress = in_order([each for each in plan.grow if not _is_of_table(each)], self.do)
+        self._ip.forget()
+        if progress.failures:
+            return progress
+        edits = [each for each in plan.grow if _is_of_table(each)]
+        loaded = any(isinstance(each.work, Configuration) for each in plan.grow)
+        if self._desired is None or not (edits or loaded):
+            return progress
+        failures = self._repair(self._desired, plan.work, edits)
+        return Progress(progress.done + len(edits) - len(failures), failures)
+
+    def shrink(self, plan: Plan) -> Progress:
+        others = [each for each in plan.shrink if not _is_of_table(each)]
+        progress = in_order(others, self.do)
+        removals = [each for each in plan.shrink if _is_of_table(each)]
+        if progress.failures or not removals:
+            return progress
+        with self._kernel.changing() as ipvs:
+            failed = ipvs.execute([each.work for each in removals])
+        by_work = {each.work: each for each in removals}
+        failures = tuple(
+            (by_work[work], refusals.explain(work, number))
+            for work, number in failed
+            if number not in (errno.ENOENT, errno.ESRCH)
+        )
+        return Progress(progress.done + len(removals) - len(failures), failures)
+
+    def do(self, operation: Operation) -> None:
+        work = operation.work
+        if operation.verb == "write":
+            self._write(work)
+        elif operation.verb == "enable":
+            self._service.enable()
+        elif isinstance(work, Configuration):
+            self._run(work)
+        elif operation.verb == "end":
+            self._service.kill()
+        elif isinstance(work, Daemon):
+            self._stop_daemon(work)
+        elif isinstance(work, LeftBehind):
+            self._stop(work)
+        elif operation.verb == "disable":
+            self._service.disable()
+        else:
+            self._service.put(None)
+            self._service.set_pending(False)
+
+    def kept_claims(self, plan: Plan, held: Held, failures: Sequence[Failure]) -> Claims:
+        """Where keepalived does not run with the new configuration, what it had before is all that it makes."""
+        failed = any(isinstance(each.work, (Written, Configuration)) for each, _refusal in failures)
+        return held.own if failed else united(held.own, plan.claims)
+
+    def outcome(self, plan: Plan) -> Plan:
+        desired = self._desired
+        if desired is None or not plan:
+            return plan
+        table, daemons = self._ipvs(desired.owns_table)
+        unit = self._service.unit()
+        state = _state(desired, unit, table, daemons, self._ip.addresses())
+        # What it takes from a start to the first advert is up to VRRP.
+        started = any(each.verb == "start" for each in plan.grow)
+        return replace(
+            plan,
+            warnings=tuple(state.warnings(desired, plan.work, with_daemon=not started)),
+            details={**plan.details, **state.details(desired, plan.work)},
+        )
+
+    def _write(self, work: Written) -> None:
+        if work.is_new:
+            # Before the file: a run that is killed in between only has keepalived read it once more.
+            self._service.set_pending(True)
+        self._service.put(work.text)
+
+    def _run(self, load: Configuration) -> None:
+        """Start keepalived with a configuration, or have it read one, and wait until the table is as described.
+
+        :raises KernelRefusal: it does not run with it. Then the configuration from before is in place.
+        """
+        first = conf.believing(load.text, load.believed)
+        if load.serves:
+            # A start takes the addresses away until VRRP has found nobody else: no longer than that takes.
+            first = conf.at_once(first)
+        try:
+            if first != load.text:
+                self._service.put(first)
+            if load.gives_up_table:
+                self._give_up_table()
+            elif load.unit.is_active:
+                self._service.reload()
+            else:
+                if not load.unit.is_enabled:
+                    self._service.enable()
+                self._service.start()
+            if first != load.text:
+                # What it believes it goes on believing until a check fails. For what comes later, alpha holds again.
+                self._service.put(load.text)
+                self._service.reload()
+            self._settle(load)
+            if not self._service.unit().is_active:
+                raise self._service.dead("keep keepalived running")
+        except KernelRefusal:
+            self._restore(load)
+            raise
+        self._service.set_pending(False)
+
+    def _restore(self, load: Configuration) -> None:
+        """The configuration from before, and keepalived with it, if it ran."""
+        self._service.put(load.before)
+        self._service.set_pending(False)
+        with contextlib.suppress(KernelRefusal):
+            if load.unit.is_active and load.before:
+                self._service.start()
+            elif not load.unit.is_active and not load.unit.is_enabled:
+                self._service.disable()
+
+    def _settle(self, load: Configuration) -> None:
+        """Wait until the table is as desired: real servers come when their checks have succeeded."""
+        desired = self._desired
+        if desired is None:
+            return
+        start = self._service.now()
+        while True:
+            waited = self._service.now() - start
+            if waited >= desired.settle_seconds or self._is_settled(
+                desired, load, waited < _ATTRIBUTE_SECONDS
+            ):
+                return
+            self._service.sleep(_INTERVAL)
+
+    def _is_settled(self, desired: Desired, load: Configuration, with_attributes: bool) -> bool:
+        table, daemons = self._ipvs(desired.owns_table)
+        # At a start, VRRP starts the daemon once its delay is over.
+        if load.unit.is_active and not model.has_daemon(daemons, desired.syncid):
+            return False
+        if load.going & model.names_of(table) or model.missing(table, load.wanted):
+            return False
+        if model.failing(table, load.wanted, desired.inhibit):
+            return False
+        there = model.without_thresholds(table)
+        goal = model.repaired(there, model.without_thresholds(load.wanted), desired.inhibit)
+        return goal == there or not with_attributes
+
+    def _repair(
+        self, desired: Desired, wanted: Table, edits: Sequence[Operation]
+    ) -> tuple[Failure, ...]:
+        """Edit what keepalived has not: thresholds after a reload, what it has found, and what others have edited."""
+        table, _daemons = self._ipvs(desired.owns_table)
+        todo = table_plan(table, model.repaired(table, wanted, desired.inhibit))
+        if not todo.changes:
+            return ()
+        try:
+            with self._kernel.changing() as ipvs:
+                failed = ipvs.execute(todo.changes)
+        except KernelRefusal as refusal:
+            return tuple((_table_operation(work), refusal) for work in todo.changes)
+        planned = {object_of(each.work): each for each in edits}
+        return tuple(
+            (
+                planned.get(object_of(work)) or _table_operation(work),
+                refusals.explain(work, number),
+            )
+            for work, number in failed
+            # keepalived has just removed it.
+            if number not in (errno.ENOENT, errno.ESRCH)
+        )
+
+    def _give_up_table(self) -> None:
+        """Have keepalived forget its virtual servers. What it removes of them all the same is put back at once."""
+        before, _daemons = self._ipvs()
+        self._service.give_up_table()
+        end = self._service.now() + _ATTRIBUTE_SECONDS
+        while True:
+            table, _daemons = self._ipvs()
+            lost = table_plan(table, model.united(table, before)).changes
+            if lost:
+                with self._kernel.changing() as ipvs:
+                    ipvs.execute(lost)
+            if self._service.now() >= end:
+                return
+            self._service.sleep(_INTERVAL)
+
+    def _stop_daemon(self, running: Daemon) -> None:
+        with self._kernel.changing() as ipvs:
+            try:
+                ipvs.stop_daemon(running)
+            except OSError as error:
+                # keepalived has stopped it, or the run before this one.
+                if error.errno != errno.ESRCH:
+                    raise refusals.of_daemon(running, error) from error
+
+    def _stop(self, work: LeftBehind) -> None:
+        """Stop it, and remove what it leaves behind: it may not have run any more."""
+        self._service.stop()
+        table, _daemons = self._ipvs()
+        todo = table_plan(table, model.without(table, work.names)).removals
+        if todo:
+            with self._kernel.changing() as ipvs:
+                ipvs.execute(todo)
+        self._ip.forget()
+        for each in self._ip.addresses():
+            if each in work.addresses:
+                self._service.remove_address(each)
+
+
+def _file_weights(desired: Desired, drains: drain.Drains) -> dict[Place, int]:
+    """The weights in the file that differ from those of the description, because real servers are drained."""
+    found: dict[Place, int] = {}
+    if not drains:
+        return found
+    for key, service in desired.services.items():
+        weights = drain.weights_of({key: service})
+        left = drain.in_configuration(weights, drains)
+        for server in service.real_servers:
+            name = ownership.real_server_name(key, server)
+            if left[name] != weights[name]:
+                found[str(key), str(server)] = left[name]
+    return found
+
+
+def _state(
+    desired: Desired,
+    unit: Unit,
+    table: Table,
+    daemons: Mapping[str, Daemon],
+    addresses: Sequence[Address],
+) -> State:
+    there = {each.address for each in addresses}
+    holds = tuple(each for each in desired.floating if each in there)
+    return State("active" if unit.is_active else unit.state, table, daemons, holds)
+
+
+def _known(text: str | None, names: Collection[Name]) -> set[Name]:
+    """Which of these names are those of virtual servers and real servers in a configuration of ours."""
+    places = conf.objects(text)
+    known = {service for service, _server in places}
+    known |= {ownership.real_server_name(*place) for place in places}
+    return {name for name in names if name[1] in known}
+
+
+def _operations(current: Current, text: str, load: Configuration | None) -> list[Operation]:
+    found = []
+    if current.text != text or not current.has_mode:
+        found.append(Operation("write", conf.PATH, Written(text, current.text != text)))
+    if load:
+        found.append(Operation("reload" if load.unit.is_active else "start", _OBJECT, load))
+    if current.unit.is_active and not current.unit.is_enabled:
+        found.append(Operation("enable", _OBJECT))
+    return found
+
+
+def _is_of_table(operation: Operation) -> bool:
+    return isinstance(operation.work, (ServiceOperation, RealServerOperation))
+
+
+def _table_operation(work: TableOperation) -> Operation:
+    return Operation(work.verb, work.object, work, data.operation_data(work))
