@@ -75,9 +75,9 @@ options:
         service has this real server.
       - With V(restored), it has its weight again. This is the weight that its description has by now, or if nothing
         has applied one since, the weight that it had. A real server that is not drained stays as it is.
-      - With V(info), nothing is changed.
+      - With V(unchanged), nothing is changed.
     type: str
-    choices: [drained, restored, info]
+    choices: [drained, restored, unchanged]
     default: drained
   force:
     description:
@@ -100,7 +100,7 @@ notes:
   - Runs of this collection on one host take turns, by a lock on C(/run/lvs.cluster.lock).
   - Drains are kept in C(/var/lib/lvs.cluster/drained.json). Whoever makes the real server, other runs respect them.
   - The drain of a real server that is in no table and no description any more is forgotten by the next run, unless it
-    is one with O(state=info).
+    is one with O(state=unchanged).
   - On a director that is a backup, synchronized connections count like its own.
   - The schedulers V(sh), V(mh) and V(dh) go on choosing a drained real server for its share of new clients, which are
     refused then. Set the flag C(sh-fallback) or C(mh-fallback) of the service before. V(dh) has none.
@@ -151,7 +151,7 @@ EXAMPLES = r"""
 - name: See how many connections it has
   lvs.cluster.ipvs_drain:
     real_server: 192.168.0.107
-    state: info
+    state: unchanged
 """
 
 RETURN = r"""

@@ -19,7 +19,7 @@ from ..ipvs.model import RealServerAttributes, RealServerKey, Service, ServiceKe
 from ..ipvs.ownership import REAL_SERVER, keys_of, real_server_name, real_server_part
 from ..net import canonical_address, endpoint, family_of
 
-DRAINED, RESTORED, INFO = STATES = ("drained", "restored", "info")
+DRAINED, RESTORED, UNCHANGED = STATES = ("drained", "restored", "unchanged")
 MAX_STEPS = 100
 
 OPTIONS: Mapping[str, Any] = {
@@ -176,7 +176,7 @@ class Request:
         :raises InvalidInput: there is no such real server, or a service would be without real servers.
         """
         drains = drain.drains(held)
-        if self.state == INFO:
+        if self.state == UNCHANGED:
             names = tuple(self.among(view.names | drains.keys()))
             full = {name: drain.goal(name, each, held) for name, each in drains.items()}
             return Decision(names, drains, full=full)

@@ -110,7 +110,8 @@ def health_checks_have_an_effect(cluster: Cluster, findings: Findings) -> None:
 
 def _vrrp(cluster: Cluster) -> Vrrp:
     """:raises AssertionError: the rule is for clusters with VRRP."""
-    assert cluster.vrrp
+    if cluster.vrrp is None:
+        raise AssertionError(f"the cluster {cluster.name} has no VRRP")
     return cluster.vrrp
 
 

@@ -178,13 +178,13 @@ def test_a_client_that_persistence_remembers(ours, reschedules, idle):
 
 def test_information_changes_nothing(ours):
     connect(ours, 2, 4, 0, 0)
-    done = ours.drain("10.0.0.2", state="info")
+    done = ours.drain("10.0.0.2", state="unchanged")
     assert not done.changed
     assert details(done)["active_connections"] == 4
     assert details(done)["real_servers"][0]["weight"] == 1
     assert ours.drains() == {}
     ours.drain()
-    assert not ours.drain(state="info").changed
+    assert not ours.drain(state="unchanged").changed
     assert ours.drains()
 
 
@@ -249,7 +249,7 @@ def test_a_kernel_without_ipvs(host):
     host.kernel.loaded = False
     with pytest.raises(InvalidInput, match="is in no service"):
         host.drain()
-    assert details(host.drain(state="info")) == {
+    assert details(host.drain(state="unchanged")) == {
         "real_servers": [],
         "active_connections": 0,
         "inactive_connections": 0,
@@ -373,7 +373,7 @@ def test_a_run_that_was_killed_before_the_reload_is_completed(theirs):
     assert verbs(theirs.drain()) == ["edit /etc/keepalived/keepalived.conf"]
     assert not theirs.keepalived.pending
     theirs.keepalived.pending = True
-    assert verbs(theirs.drain(state="info")) == []
+    assert verbs(theirs.drain(state="unchanged")) == []
 
 
 def test_the_password_is_in_no_result(theirs):

@@ -215,11 +215,11 @@ def test_steps_are_taken_one_a_run():
 
 def test_information_changes_nothing():
     drains = {name(1): Drain(3, 400), name(2): Drain(3, 400), name(9): Drain(1, 1)}
-    decision = decide(table_of(service(WEB, 0, 1)), held_of(drains), state="info")
+    decision = decide(table_of(service(WEB, 0, 1)), held_of(drains), state="unchanged")
     assert decision.names == (name(1),)
     assert decision.drains == drains
     assert (decision.weights, decision.configured, decision.warnings) == ({}, {}, ())
-    assert decide({}, state="info").names == ()
+    assert decide({}, state="unchanged").names == ()
 
 
 # What speaks against it

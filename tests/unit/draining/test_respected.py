@@ -76,7 +76,7 @@ def test_a_new_weight_is_given_when_it_is_restored(host):
     host.drain()
     assert unchanged(host.apply(described(7, 1)))
     assert host.drains() == {name(1): Drain(3, 1000)}
-    outcome = host.drain(state="info")
+    outcome = host.drain(state="unchanged")
     assert outcome.plans["drains"].details["real_servers"][0]["remembered_weight"] == 7
     host.restore()
     assert host.kernel.weights == {name(1): 7, name(2): 1}

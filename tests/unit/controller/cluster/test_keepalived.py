@@ -44,12 +44,12 @@ NEVER = (
 )
 
 
-def of_director(changes, directors=PAIR, host="director", **more):
-    """A director's configuration."""
-    return configuration(host, {**KEEPALIVED, **changes}, **directors, **more)
+def of_director(changes, directors=None, host="director", **more):
+    """A director's configuration; of a pair, where no directors are given."""
+    return configuration(host, {**KEEPALIVED, **changes}, **(directors or PAIR), **more)
 
 
-def text_of(changes, directors=PAIR, host="director"):
+def text_of(changes, directors=None, host="director"):
     return of_director(changes, directors, host)["keepalived"]["text"]
 
 

@@ -13,7 +13,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster.verification i
 WEB = {"protocol": "tcp", "address": "198.51.100.10", "port": 80}
 
 
-def checked(*ages, kind="table", service=WEB, address="10.0.0.1"):
+def checked(*ages, kind="table", service=None, address="10.0.0.1"):
+    service = service or WEB
     server = {"address": address, "port": 80}
     drains = [{"service": service, "real_server": server, "age": age} for age in ages]
     return {"details": {kind: {"drains": drains}}}
