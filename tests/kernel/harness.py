@@ -80,6 +80,13 @@ def four_steps(module_name, look=None, **params):
     return done
 
 
+def loaded_modules():
+    """The kernel modules of IPVS that are loaded, those that use others first."""
+    names = [line.split()[0] for line in pathlib.Path("/proc/modules").read_text().splitlines()]
+    users = [name for name in names if name.startswith("ip_vs_") or name == "xt_ipvs"]
+    return [*users, "ip_vs"]
+
+
 @contextlib.contextmanager
 def without_scheduler(name):
     """A kernel in which the module of a scheduler can't be loaded."""

@@ -139,6 +139,7 @@ def somebody():
     assert claims() == {}
 
 
+@pytest.mark.long
 def test_killed_anywhere_the_next_run_completes_it(network, somebody):
     assert len(table(AFTER)["operations"]) > 0
     expected = saved()

@@ -22,6 +22,7 @@ from tests.kernel.harness import (
     ModuleFailed,
     claims,
     four_steps,
+    loaded_modules,
     our_files,
     raw_dump,
     real_server,
@@ -93,6 +94,14 @@ def until_idle(seconds=15, **params):
         if found["idle"] or time.monotonic() > end:
             return found
         time.sleep(0.5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_connections():
+    """What other tests have left: a service that is added again counts the connections of the one before."""
+    sh("ipvsadm", "--clear")
+    sh("modprobe", "--remove", *loaded_modules())
+    sh("modprobe", "ip_vs")
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import time
 
 import pytest
 
-from tests.kernel.harness import VIP, ModuleFailed, run_module, sh
+from tests.kernel.harness import VIP, ModuleFailed, loaded_modules, run_module, sh
 from tests.kernel.network import Conversation
-from tests.kernel.test_lvs_sysctl import loaded_modules
 
 SERVICES = [
     {

@@ -262,6 +262,7 @@ def _director(network):
         sh("ip", "link", "del", "cluster")
 
 
+@pytest.mark.long
 def test_it_comes_and_stays_as_it_is_and_goes():
     done = four(configuration=keepalived())
     assert done["operations"]["keepalived"] == START
@@ -313,6 +314,7 @@ def test_a_reload_changes_what_is_in_force_and_what_a_reload_ignores_is_edited()
     assert main_process() == process
 
 
+@pytest.mark.long
 def test_what_is_edited_by_hand_is_repaired():
     host(configuration=keepalived())
     process, before = main_process(), saved()

@@ -8,8 +8,15 @@ import pathlib
 
 import pytest
 
-from tests.kernel.harness import ModuleFailed, claims, four_steps, our_files, run_module, sh
-from tests.kernel.test_lvs_sysctl import loaded_modules
+from tests.kernel.harness import (
+    ModuleFailed,
+    claims,
+    four_steps,
+    loaded_modules,
+    our_files,
+    run_module,
+    sh,
+)
 
 FILE = pathlib.Path("/etc/modprobe.d/lvs.cluster-default-ip_vs.conf")
 SIZE = pathlib.Path("/sys/module/ip_vs/parameters/conn_tab_bits")

@@ -9,7 +9,15 @@ import re
 
 import pytest
 
-from tests.kernel.harness import ModuleFailed, claims, four_steps, our_files, run_module, sh
+from tests.kernel.harness import (
+    ModuleFailed,
+    claims,
+    four_steps,
+    loaded_modules,
+    our_files,
+    run_module,
+    sh,
+)
 
 # Settings that move on their own.
 VOLATILE = re.compile(
@@ -162,9 +170,3 @@ def test_ipvs_is_loaded_for_its_settings_and_not_by_a_check():
     done = run_module("lvs_sysctl", values={"net.ipv4.vs.conntrack": 1})
     assert (done["diff"], done["operations"]) == (checked["diff"], checked["operations"])
     assert value("net.ipv4.vs.conntrack") == "1"
-
-
-def loaded_modules():
-    names = [line.split()[0] for line in pathlib.Path("/proc/modules").read_text().splitlines()]
-    users = [name for name in names if name.startswith("ip_vs_") or name == "xt_ipvs"]
-    return [*users, "ip_vs"]
