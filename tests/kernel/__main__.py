@@ -93,11 +93,18 @@ def chosen(part: str) -> list[str]:
         return [""]
     number, count = map(int, part.split("/"))
     folder = ROOT / "tests" / "kernel"
-    sizes = {path.name: path.stat().st_size for path in folder.glob("test_*.py")}
+    sizes = {path.name: weight(path) for path in folder.glob("test_*.py")}
     parts: list[list[str]] = [[] for _each in range(count)]
     for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
         min(parts, key=lambda names: sum(sizes[each] for each in names)).append(name)
     return sorted(parts[number - 1])
+
+
+def weight(path: Path) -> float:
+    """How much of a part a file takes: its size, without the share of tests that are for a full run only."""
+    text = path.read_text()
+    tests, long = text.count("\ndef test_"), text.count("\n@pytest.mark.long\n")
+    return len(text) * max(1, tests - long) / max(1, tests)
 
 
 def run_tests(lab: Lab, words: list[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.__main__ import chosen
+from tests.kernel.__main__ import chosen, weight
 from tools.demo import DemoError, changes, check_in_turn
 from tools.env import ROOT
 from tools.layers.lint import for_developers, holds_conflict
@@ -24,7 +24,7 @@ def test_every_kernel_test_is_in_one_part(count: int) -> None:
     assert sorted(name for names in parts for name in names) == sorted(
         path.name for path in folder.glob("test_*.py")
     )
-    sizes = [sum((folder / name).stat().st_size for name in names) for names in parts]
+    sizes = [sum(weight(folder / name) for name in names) for names in parts]
     assert max(sizes) < 1.2 * min(sizes)
     assert chosen("") == [""]
 
