@@ -96,12 +96,19 @@ def until_idle(seconds=15, **params):
         time.sleep(0.5)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_connections():
-    """What other tests have left: a service that is added again counts the connections of the one before."""
+def forget_connections():
+    """A service that is added again counts the connections of the one before."""
     sh("ipvsadm", "--clear")
     sh("modprobe", "--remove", *loaded_modules())
     sh("modprobe", "ip_vs")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _connections_of_its_own():
+    """No other tests' connections here, and none of these later."""
+    forget_connections()
+    yield
+    forget_connections()
 
 
 @pytest.fixture
