@@ -37,7 +37,7 @@ def standby(lab):
 
 
 def table(lab, name):
-    """A director's IPVS table as ipvsadm saves it, sorted, without what is somebody else's."""
+    """A director's IPVS table as ipvsadm saves it, sorted, without the entries of other programs."""
     lines = lab.ssh(name, "ipvsadm --save --numeric").stdout.splitlines()
     return sorted(line for line in lines if line not in SERVICE)
 

@@ -173,7 +173,7 @@ def owner_of(text: str | None) -> str | None:
 
 
 def check_ours(text: str | None, owner: str) -> None:
-    """:raises InvalidInput: the file is somebody else's."""
+    """:raises InvalidInput: another program or person wrote the file."""
     its_owner = owner_of(text)
     if its_owner == owner or not (text or "").strip():
         return

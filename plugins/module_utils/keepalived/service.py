@@ -181,7 +181,7 @@ class Service:
     def reload(self) -> None:
         """Have it read its configuration, and wait until it has.
 
-        :raises KernelRefusal: it runs no more.
+        :raises KernelRefusal: it has stopped running.
         """
         self._do("reload", "reload")
         self._wait_for_reload()
@@ -191,7 +191,7 @@ class Service:
 
         Where its process can't be told, it removes its virtual servers: then the caller puts them back.
 
-        :raises KernelRefusal: it runs no more.
+        :raises KernelRefusal: it has stopped running.
         """
         checker = self._checker()
         if not checker:
