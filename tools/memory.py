@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which layers of tests have passed with just these files, so that a long run can be begun again."""
+"""Which layers of tests have passed with just the files that they read, so that a long run can be begun again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from tools.checkout import cache, files
+from tools.checkout import files
 from tools.env import ROOT
 from tools.results import Counts, LayerResult
 
 
-def state_of_files() -> str:
-    """A name for the state that the project's files are in."""
+def state_of_files(apart_from: Sequence[str] = ()) -> str:
+    """A name for the state that the project's files are in.
+
+    :param apart_from: folders and files, relative to the checkout, that do not count.
+    """
     digest = hashlib.sha256()
     for name in files():
+        if any(name == Path(each) or Path(each) in name.parents for each in apart_from):
+            continue
         path = ROOT / name
         content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -26,39 +31,29 @@ def state_of_files() -> str:
 
 @dataclass(frozen=True)
 class Memory:
-    """One file for one state of the project's files."""
+    """One file for each state of the files that a layer reads."""
 
-    path: Path
+    folder: Path
 
-    @classmethod
-    def of_these_files(cls) -> Memory:
-        return cls(cache() / "passed" / f"{state_of_files()}.json")
-
-    def recall(self, layer: str) -> LayerResult | None:
+    def recall(self, layer: str, state: str) -> LayerResult | None:
         """What a layer has found when it passed; None where it has not."""
-        found = self._read().get(layer)
-        if found is None:
+        try:
+            found = json.loads(self._path(layer, state).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
             return None
         return LayerResult(layer, Counts(**found["counts"]), found["seconds"], found["notes"])
 
-    def keep(self, result: LayerResult) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+    def keep(self, result: LayerResult, state: str) -> None:
         kept = {
-            **self._read(),
-            result.name: {
-                "counts": asdict(result.counts),
-                "seconds": result.seconds,
-                "notes": list(result.notes),
-            },
+            "counts": asdict(result.counts),
+            "seconds": result.seconds,
+            "notes": list(result.notes),
         }
-        self.path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._path(result.name, state).write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
-    def forget(self) -> None:
-        self.path.unlink(missing_ok=True)
+    def forget(self, layer: str, state: str) -> None:
+        self._path(layer, state).unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return {}
-        return found
+    def _path(self, layer: str, state: str) -> Path:
+        return self.folder / f"{layer}-{state}.json"

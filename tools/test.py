@@ -2,7 +2,7 @@
 """Run the layers of tests, cheap ones first, and sum up: ``python -m tools.test [LAYER...]``.
 
 With ``--full``, also those that take too long for every day. A full run remembers which layers have
-passed with just these files, and skips them when it is begun again.
+passed with just the files that they read, and skips them when it is begun again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tools.checkout import cache
 from tools.layers import kernel, lint, molecule, sanity, static, unit
-from tools.memory import Memory
+from tools.memory import Memory, state_of_files
 from tools.process import say
 from tools.results import Counts, LayerResult, summary
 
@@ -26,39 +27,62 @@ class Layer:
     summary: str
     # Runs the tests. Notes, such as what was skipped and why, are repeated below the summary.
     run: Callable[[list[str]], Counts]
+    # Files and folders of the project that it does not read.
+    unread: Sequence[str] = ()
+
+    def state(self) -> str:
+        """That of the files it reads."""
+        return state_of_files(self.unread)
 
 
-KERNEL = "kernel"
-# The tests on the usual kernel, where they were begun beside the layers before them.
+# The layer on the usual kernel that has begun beside the layers before it.
 _begun: list[kernel.Tests] = []
 
 
-def _kernel(_notes: list[str]) -> Counts:
-    return _begun.pop().counts() if _begun else kernel.run_on(None)
-
-
-LAYERS = (
-    Layer("lint", "style, metadata, documentation, and the package that Galaxy gets", lint.run),
-    Layer("types", "mypy --strict", static.run),
-    Layer("sanity", "ansible-test sanity on every Python that a target may have", sanity.run),
-    Layer("unit", "the pure parts on every Python that a target may have", unit.run),
-    Layer(KERNEL, "the modules against a real IPVS, inside a machine of the lab", _kernel),
-    Layer("molecule", "the roles against whole clusters of the lab", molecule.run),
-)
+def _on_a_kernel(release: str | None) -> Callable[[list[str]], Counts]:
+    return lambda _notes: _begun.pop().counts() if _begun else kernel.run_on(release)
 
 
 def _whole(name: str) -> Layer:
     return Layer(
         f"molecule-{name}",
-        f"the cluster {name}, with the reboots and changes that are not made every day",
+        f"the cluster {name}, with all changes, failures and reboots",
         lambda _notes: molecule.run_scenario(name),
+        molecule.unread_by(name),
     )
 
 
+CHEAP = (
+    Layer("lint", "style, metadata, documentation, and the package that Galaxy gets", lint.run),
+    Layer("types", "mypy --strict", static.run),
+    Layer("sanity", "ansible-test sanity on every Python that a target may have", sanity.run),
+    Layer("unit", "the pure parts, also on the oldest Python that a target may have", unit.run),
+)
+# What there is time for every day.
+USUAL = (
+    *CHEAP,
+    Layer(
+        "kernel",
+        "the modules against a real IPVS, inside machines of the lab",
+        _on_a_kernel(None),
+        kernel.UNREAD,
+    ),
+    Layer("molecule", "the roles on whole clusters of the lab", molecule.run, molecule.UNREAD),
+)
+# Everything.
 FULL = (
-    Layer("kernel-6.12", "the same on Debian 13's kernel", lambda _notes: kernel.run_on("trixie")),
-    Layer("kernel-7.2", "the same on Debian 14's kernel", lambda _notes: kernel.run_on("forky")),
-    *(_whole(name) for name in molecule.others()),
+    *CHEAP,
+    Layer("unit-newer", "the pure parts on the other Pythons of targets", unit.run_newer),
+    *(
+        Layer(
+            f"kernel-{version}",
+            f"the modules against the IPVS of Debian {debian}",
+            _on_a_kernel(release),
+            kernel.UNREAD,
+        )
+        for version, debian, release in kernel.KERNELS
+    ),
+    *(_whole(name) for name in molecule.scenarios()),
 )
 
 
@@ -72,15 +96,27 @@ def run_layer(layer: Layer) -> LayerResult:
     return result
 
 
+def _begin_kernel(names: Sequence[str]) -> None:
+    """Where cheap layers come first, the first tests on a kernel run beside them: the machines wait a lot."""
+    releases = {"kernel": None, f"kernel-{kernel.KERNELS[0][0]}": kernel.KERNELS[0][2]}
+    for name in names[1:]:
+        if name in releases and not _begun:
+            say(f"=== {name}: begun beside the others, shown in its turn")
+            _begun.append(kernel.Tests(releases[name]))
+
+
 def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    names = [layer.name for layer in LAYERS + FULL]
+    layers = {layer.name: layer for layer in USUAL + FULL}
     parser = argparse.ArgumentParser(prog="python -m tools.test", description=__doc__)
     parser.add_argument(
-        "layers", nargs="*", metavar="LAYER", help=f"{', '.join(names)} (default: all)"
+        "layers",
+        nargs="*",
+        metavar="LAYER",
+        help=f"{', '.join(layers)} (default: those of every day)",
     )
     parser.add_argument(
         "--fail-fast", action="store_true", help="stop after the first layer that fails"
@@ -90,29 +126,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--fresh", action="store_true", help="with --full: run what has passed already, too"
     )
     given = parser.parse_args(arguments)
-    unknown = [name for name in given.layers if name not in names]
+    unknown = [name for name in given.layers if name not in layers]
     if unknown:
-        parser.error(f"no such layer: {', '.join(unknown)} (there are: {', '.join(names)})")
+        parser.error(f"no such layer: {', '.join(unknown)} (there are: {', '.join(layers)})")
     signal.signal(signal.SIGTERM, _interrupt)
-    results: list[LayerResult] = []
-    memory = Memory.of_these_files() if given.full else None
+    chosen = [layers[name] for name in given.layers] or (FULL if given.full else USUAL)
+    memory = Memory(cache() / "passed") if given.full else None
+    states = {layer.name: layer.state() for layer in chosen if memory}
     if memory and given.fresh:
-        memory.forget()
-    chosen = given.layers or names[: None if given.full else len(LAYERS)]
-    known = bool(memory and memory.recall(KERNEL))
+        for name, state in states.items():
+            memory.forget(name, state)
+    earlier = {name: memory.recall(name, state) for name, state in states.items() if memory}
+    results: list[LayerResult] = []
     try:
-        if KERNEL in chosen and chosen != [KERNEL] and not known and not given.fail_fast:
-            say("=== kernel: begun beside the others, shown in its turn")
-            _begun.append(kernel.Tests())
-        for layer in LAYERS + FULL:
-            if layer.name not in chosen:
-                continue
-            earlier = memory.recall(layer.name) if memory else None
-            if earlier:
-                say(f"=== {layer.name}: has passed with these files: {earlier.counts}\n")
-            results.append(earlier or run_layer(layer))
+        _begin_kernel([layer.name for layer in chosen if not earlier.get(layer.name)])
+        for layer in chosen:
+            passed = earlier.get(layer.name)
+            if passed:
+                say(f"=== {layer.name}: has passed with the files that it reads: {passed.counts}\n")
+            results.append(passed or run_layer(layer))
             if memory and results[-1].good:
-                memory.keep(results[-1])
+                memory.keep(results[-1], states[layer.name])
             if given.fail_fast and not results[-1].good:
                 break
     except KeyboardInterrupt:

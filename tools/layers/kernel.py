@@ -13,6 +13,15 @@ from tools.results import Counts, of_run, read_junit, total
 # Each part of the tests keeps one processor busy. More machines at once would make the slow ones late.
 PARTS = 2
 
+# Versions of kernels, and the releases of Debian that have them. The first is the usual one.
+KERNELS = (("6.1", "12", "bookworm"), ("6.12", "13", "trixie"), ("7.2", "14", "forky"))
+
+# Files of the project that no test of it reads, and nothing that brings its machines up.
+UNREAD = (
+    *("README.md", "CONTRIBUTING.md", "changelogs", "docs", "examples", "molecule", "playbooks"),
+    *("roles", "tests/bench", "tests/unit"),
+)
+
 
 class Tests:
     """The tests on one kernel, begun, each part of them in a machine of its own.

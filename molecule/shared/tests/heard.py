@@ -9,6 +9,7 @@ molecule/shared/prober.py asks 50 times a second; here is what the card of the c
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
@@ -19,7 +20,7 @@ from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS
 from scapy.layers.l2 import ARP, Ether
 
 _RECORD = struct.Struct("=IIII")
-_ARP, _IPV6 = b"\x08\x06", b"\x86\xdd"
+_ARP, _IPV6, _ICMPV6 = b"\x08\x06", b"\x86\xdd", 58
 
 # Where in the capture a test had somebody else answer on purpose: [begin, end] of each.
 _ASIDE = pathlib.Path(os.environ.get("LVS_DUMPS", ".")) / "aside.json"
@@ -47,47 +48,47 @@ def unasked(lab):
         lab.ssh("client", "systemctl kill --signal=CONT prober")
 
 
-def _asking_or_telling(lab):
-    """The frames of ARP and neighbour discovery; the others, of which there are many, are passed over."""
+def heard(lab):
+    """The frames of ARP and neighbour discovery on the client's segment, and how often each came; first heard first.
+
+    The prober says the same thousands of times, so that what is dissected is each different frame once.
+    """
     data = lab.capture("client", since_start=True).read()
-    at = 24
     left_out = json.loads(_ASIDE.read_text()) if _ASIDE.exists() else []
+    counts = collections.Counter()
+    at = 24
     while at < len(data):
-        length = _RECORD.unpack_from(data, at)[2]
-        frame = data[at + 16 : at + 16 + length]
-        if any(begin <= at < end for begin, end in left_out):
-            frame = b""
+        begin, length = at, _RECORD.unpack_from(data, at)[2]
         at += 16 + length
-        if frame[12:14] == _ARP or (frame[12:14] == _IPV6 and frame[20:21] == b"\x3a"):
-            yield Ether(frame)
+        kind = data[begin + 28 : begin + 30]
+        if kind != _ARP and (kind != _IPV6 or data[begin + 36] != _ICMPV6):
+            continue
+        if not any(first <= begin < last for first, last in left_out):
+            counts[data[begin + 16 : at]] += 1
+    return [(Ether(frame), count) for frame, count in counts.items()]
 
 
-def answers(lab, addresses):
+def answers(frames, addresses):
     """Of each address the MACs that have told they had it, in the order of being heard first."""
-    heard = {}
-    for frame in _asking_or_telling(lab):
-        if (ARP in frame and frame[ARP].op == 2) or (
-            ARP in frame and frame[ARP].psrc == frame[ARP].pdst
-        ):
+    found = {}
+    for frame, _count in frames:
+        if ARP in frame and (frame[ARP].op == 2 or frame[ARP].psrc == frame[ARP].pdst):
             address, mac = frame[ARP].psrc, frame[ARP].hwsrc
         elif ICMPv6ND_NA in frame:
             address, mac = frame[ICMPv6ND_NA].tgt, frame.src
         else:
             continue
-        if address in addresses and mac not in heard.setdefault(address, []):
-            heard[address].append(mac)
-    return heard
+        if address in addresses and mac not in found.setdefault(address, []):
+            found[address].append(mac)
+    return found
 
 
-def asked(lab):
-    """How often each address was asked for by the prober."""
-    counts = {}
-    for frame in _asking_or_telling(lab):
+def asked(frames):
+    """How often each address was asked for."""
+    counts = collections.Counter()
+    for frame, count in frames:
         if ARP in frame and frame[ARP].op == 1:
-            address = frame[ARP].pdst
+            counts[frame[ARP].pdst] += count
         elif ICMPv6ND_NS in frame:
-            address = frame[ICMPv6ND_NS].tgt
-        else:
-            continue
-        counts[address] = counts.get(address, 0) + 1
+            counts[frame[ICMPv6ND_NS].tgt] += count
     return counts

@@ -9,12 +9,13 @@ from tools.demo import DemoError, changes, check_in_turn
 from tools.env import ROOT
 from tools.layers.lint import for_developers, holds_conflict
 from tools.layers.sanity import Reader, pip_config
-from tools.test import LAYERS
+from tools.test import FULL, USUAL
 
 
 def test_the_layers_stand_in_the_order_of_their_cost() -> None:
-    names = [layer.name for layer in LAYERS]
+    names = [layer.name for layer in USUAL]
     assert names == ["lint", "types", "sanity", "unit", "kernel", "molecule"]
+    assert [layer.name for layer in FULL][:5] == [*names[:4], "unit-newer"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from tools.env import ROOT
-from tools.layers.molecule import DAILY, REBOOTED, others, scenarios
+from tools.layers.molecule import DAILY, REBOOTED, scenarios
+from tools.test import FULL, USUAL
 
 MOLECULE, EXAMPLES = ROOT / "molecule", ROOT / "examples"
 
@@ -22,9 +23,18 @@ def inventory(folder: Path) -> dict[str, Path]:
     }
 
 
-def test_every_scenario_is_run_whole_sometime():
+def test_every_scenario_is_run_whole_by_a_full_run():
     assert set(DAILY) <= set(scenarios())
-    assert {*REBOOTED, *others()} == set(scenarios())
+    assert set(REBOOTED) <= set(DAILY)
+    assert {f"molecule-{name}" for name in scenarios()} <= {layer.name for layer in FULL}
+
+
+@pytest.mark.parametrize("layer", [*USUAL, *FULL], ids=lambda layer: layer.name)
+def test_what_a_layer_does_not_read_is_there(layer):
+    """A folder of another name would be one that the layer reads."""
+    assert all((ROOT / name).exists() for name in layer.unread)
+    if layer.name.startswith("molecule-"):
+        assert layer.name.replace("-", "/") not in layer.unread
 
 
 @pytest.mark.parametrize("name", scenarios())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from shared.tests.dumps import MEASURED, difference
 from shared.tests.foreign import saved_firewall, saved_table
-from shared.tests.heard import answers
+from shared.tests.heard import answers, heard
 
 
 def test_the_table_has_none_of_our_services(director):
@@ -35,8 +35,8 @@ def test_the_services_are_gone(client, services):
 
 
 def test_nobody_but_the_director_ever_answered_for_a_virtual_address(lab, macs, vips):
-    heard = answers(lab, vips)
-    assert {mac for address in vips for mac in heard[address]} == {macs["director"]}
+    found = answers(heard(lab), vips)
+    assert {mac for address in vips for mac in found[address]} == {macs["director"]}
 
 
 def test_removing_has_changed_something(records):

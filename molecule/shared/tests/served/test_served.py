@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.tests.heard import answers, asked
+from shared.tests.heard import answers, asked, heard
 
 
 def answering(fetch, service):
@@ -36,11 +36,12 @@ def test_every_service_is_shared_out_as_described(fetch, services):
 
 def test_only_the_director_answers_for_a_virtual_address(lab, macs, vips):
     """Through everything since the machines were booted, as the client's segment has heard it."""
-    heard = answers(lab, vips)
-    assert set(heard) == set(vips), "the prober hears nobody"
+    frames = heard(lab)
+    found, times = answers(frames, vips), asked(frames)
+    assert set(found) == set(vips), "the prober hears nobody"
     for address in vips:
-        assert set(heard[address]) == {macs["director"]}, address
-        assert asked(lab)[address] > 500
+        assert set(found[address]) == {macs["director"]}, address
+        assert times[address] > 500
 
 
 @pytest.fixture(scope="module")
