@@ -10,89 +10,36 @@ Each drill prints its figures, and leaves the cluster as it was: both directors 
 
 from __future__ import annotations
 
-import functools
-import itertools
-import json
-import os
 import time
 
 import pytest
 
 from shared.tests.directors import (
+    DETECTION,
     DIRECTORS,
     FLOATING,
+    REAL_SERVERS,
+    TAKEOVER,
     active,
+    at_work,
     booted,
+    client_clock,
     held,
     serving,
     standby,
     wait_until,
 )
 from shared.tests.playbooks import described, succeed
-from shared.tests.traffic import under_load
 
-BOTH = {"11", "12"}
-# Of the description: interval, timeout, retries and retry_delay of the checks.
-INTERVAL, TIMEOUT, RETRIES, RETRY_DELAY = 2.0, 2.0, 1, 1.0
-# docs/high-availability.md has the formula. Two more seconds for a laboratory that emulates its processors.
-DETECTION = INTERVAL + (RETRIES + 1) * TIMEOUT + RETRIES * RETRY_DELAY + 2.0
-# Three adverts that do not come, less than one more for the priority, and the same two seconds.
-TAKEOVER = 3.0 + 1.0 + 2.0
+pytestmark = pytest.mark.usefixtures("whole")
+
 FILE = "/var/www/html/large"
 FILE_BYTES = 12_000_000
 
 
-@pytest.fixture(autouse=True)
-def whole(lab):
-    """Before and after each drill everything is at work."""
-    at_work(lab)
-    yield
-    at_work(lab)
-
-
-def at_work(lab):
-    wait_until(
-        lambda: sorted(len(held(lab, name)) for name in DIRECTORS) == [0, len(FLOATING)],
-        90,
-        "one director has all floating addresses",
-    )
-    for name in DIRECTORS:
-        for address in ("10.84.0.100", "10.84.0.101"):
-            wait_until(
-                functools.partial(lambda *place: serving(lab, *place) == BOTH, name, address),
-                60,
-                f"{name} has both real servers of {address} at work",
-            )
-
-
-@pytest.fixture
-def tell(request, capsys):
-    """Print a drill's figures."""
-
-    def show(traffic, more=""):
-        with capsys.disabled():
-            print(f"\ndrill {request.node.name}: {more}{traffic.figures()}")
-
-    return show
-
-
-def load(lab):
-    return under_load(lab, described())
-
-
-def last_failure(traffic, began):
-    """Seconds from a moment of the client's clock to the beginning of the last request that failed; 0 for none."""
-    found = [each["at"] for each in traffic.failed]
-    return max(found) - began if found else 0.0
-
-
-def client_clock(lab):
-    return float(lab.ssh("client", "date +%s.%N").stdout)
-
-
-def test_a_real_server_dies(lab, tell):
+def test_a_real_server_dies(lab, load, tell):
     """Requests fail only until its check has failed; it comes back by itself."""
-    with load(lab) as traffic:
+    with load() as traffic:
         began = client_clock(lab)
         lab.freeze("rs1")
         gone = wait_until(
@@ -101,8 +48,8 @@ def test_a_real_server_dies(lab, tell):
         time.sleep(3)
         lab.crash("rs1")
         booted(lab, "rs1")
-        back = wait_until(lambda: serving(lab, active(lab)) == BOTH, 30, "rs1 is back")
-    late = last_failure(traffic, began)
+        back = wait_until(lambda: serving(lab, active(lab)) == REAL_SERVERS, 30, "rs1 is back")
+    late = traffic.last_failure(began)
     tell(
         traffic,
         f"taken out after {gone:.1f} s, back {back:.1f} s after it was up, last failure at {late:.1f} s; ",
@@ -112,8 +59,8 @@ def test_a_real_server_dies(lab, tell):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("how", ["500", "hangs", "closed"])
-def test_the_application_fails(how, lab, tell):
+@pytest.mark.parametrize("how", ["500", "hangs", "closed", "slow"])
+def test_the_application_fails(how, lab, load, tell):
     fail, mend = {
         "500": (
             "echo 'server { listen 80 default_server; return 500; }' > /etc/nginx/sites-enabled/zz-broken; "
@@ -123,8 +70,12 @@ def test_the_application_fails(how, lab, tell):
         ),
         "hangs": ("systemctl kill -s STOP nginx", "systemctl kill -s CONT nginx"),
         "closed": ("systemctl stop nginx", "systemctl start nginx"),
+        "slow": (
+            "tc qdisc add dev eth1 root netem delay 3000ms",
+            "tc qdisc del dev eth1 root",
+        ),
     }[how]
-    with load(lab) as traffic:
+    with load() as traffic:
         began = client_clock(lab)
         lab.ssh("rs1", fail)
         try:
@@ -134,8 +85,8 @@ def test_the_application_fails(how, lab, tell):
             time.sleep(3)
         finally:
             lab.ssh("rs1", mend)
-        back = wait_until(lambda: serving(lab, active(lab)) == BOTH, 30, "rs1 is back")
-    late = last_failure(traffic, began)
+        back = wait_until(lambda: serving(lab, active(lab)) == REAL_SERVERS, 30, "rs1 is back")
+    late = traffic.last_failure(began)
     tell(
         traffic,
         f"taken out after {gone:.1f} s, back after {back:.1f} s, last failure at {late:.1f} s; ",
@@ -198,10 +149,10 @@ class Downloads:
         return found
 
 
-def director_dies(lab):
+def director_dies(lab, load):
     """The active director dies for good, and boots some time later: (traffic, its name, seconds, survivors)."""
     name, other = active(lab), standby(lab)
-    with load(lab) as traffic:
+    with load() as traffic:
         downloads = Downloads(lab)
         # A connection younger than about three seconds is not synchronised yet.
         time.sleep(8)
@@ -209,14 +160,14 @@ def director_dies(lab):
         lab.freeze(name)
         wait_until(lambda: held(lab, other) == set(FLOATING), TAKEOVER + 5, f"{other} takes over")
         survivors = downloads.complete()
-    late = last_failure(traffic, began)
+    late = traffic.last_failure(began)
     lab.crash(name)
     booted(lab, name)
     return traffic, late, survivors
 
 
-def test_the_active_director_dies(lab, tell, large_file):
-    traffic, late, survivors = director_dies(lab)
+def test_the_active_director_dies(lab, load, tell, large_file):
+    traffic, late, survivors = director_dies(lab, load)
     tell(
         traffic,
         f"last failure at {late:.1f} s, downloads that lived: {', '.join(sorted(survivors))}; ",
@@ -226,12 +177,12 @@ def test_the_active_director_dies(lab, tell, large_file):
 
 
 @pytest.mark.long
-def test_the_active_director_dies_without_synchronisation(lab, tell, large_file, playbook):
+def test_the_active_director_dies_without_synchronisation(lab, load, tell, large_file, playbook):
     """The same drill without it: connections die with their director."""
     succeed(playbook("site.yml", variables={"keepalived_sync": False}))
     try:
         at_work(lab)
-        traffic, late, survivors = director_dies(lab)
+        traffic, late, survivors = director_dies(lab, load)
     finally:
         at_work(lab)
         succeed(playbook("site.yml"))
@@ -244,25 +195,76 @@ def test_the_active_director_dies_without_synchronisation(lab, tell, large_file,
 
 
 @pytest.mark.long
-def test_the_failed_director_returns(lab, tell):
+def test_the_failed_director_returns(lab, load, tell):
     """Without keepalived_preempt it stands by, although its priority may be higher; no request fails."""
     first = active(lab)
     lab.freeze(first)
     other = next(name for name in DIRECTORS if name != first)
     wait_until(lambda: held(lab, other) == set(FLOATING), TAKEOVER + 5, f"{other} takes over")
-    with load(lab) as traffic:
+    with load() as traffic:
         lab.crash(first)
         booted(lab, first)
-        wait_until(lambda: serving(lab, first) == BOTH, 60, f"{first} has its table")
+        wait_until(lambda: serving(lab, first) == REAL_SERVERS, 60, f"{first} has its table")
         time.sleep(15)
     tell(traffic)
     assert active(lab) == other
-    assert not traffic.failed, "\n".join(traffic.failures())
+    traffic.check_complete()
+
+
+@pytest.mark.long
+def test_the_failed_director_returns_with_preemption(lab, playbook, load, tell):
+    """With keepalived_preempt the addresses go back to the one with the higher priority: a second interruption."""
+    succeed(playbook("site.yml", variables={"keepalived_preempt": True}))
+    try:
+        preferred = set(FLOATING)
+        wait_until(lambda: held(lab, "director") == preferred, 60, "the preferred one is active")
+        at_work(lab)
+        lab.freeze("director")
+        wait_until(lambda: held(lab, "backup") == preferred, TAKEOVER + 5, "backup takes over")
+        with load() as traffic:
+            lab.crash("director")
+            booted(lab, "director")
+            wait_until(lambda: held(lab, "director") == preferred, 60, "director takes back")
+            time.sleep(5)
+        at_work(lab)
+    finally:
+        succeed(playbook("site.yml"))
+    tell(traffic)
+    assert traffic.outage < TAKEOVER
+
+
+@pytest.mark.long
+def test_a_director_returns_deaf(lab, load, tell):
+    """Its network hears nothing for 10 seconds after its boot: it does not take the other one to be gone."""
+    name = active(lab)
+    unit = (
+        "[Unit]\nDefaultDependencies=no\nBefore=keepalived.service network.target\n"
+        "[Service]\nExecStart=/bin/sh -c 'iptables -I INPUT -p 112 -j DROP; touch /run/deaf; "
+        "while ! pidof -q keepalived; do sleep 0.2; done; sleep 8; iptables -D INPUT -p 112 -j DROP'\n"
+        "[Install]\nWantedBy=multi-user.target\n"
+    )
+    lab.ssh(name, "cat > /etc/systemd/system/deaf.service", input=unit)
+    lab.ssh(name, "systemctl enable --quiet deaf")
+    try:
+        lab.freeze(name)
+        other = next(each for each in DIRECTORS if each != name)
+        wait_until(lambda: held(lab, other) == set(FLOATING), TAKEOVER + 5, f"{other} takes over")
+        with load() as traffic:
+            lab.crash(name)
+            booted(lab, name)
+            assert lab.ssh(name, "ls /run/deaf").stdout
+            wait_until(lambda: serving(lab, name) == REAL_SERVERS, 60, f"{name} has its table")
+            time.sleep(15)
+            assert active(lab) == other
+    finally:
+        lab.ssh(name, "systemctl disable --quiet deaf; rm /etc/systemd/system/deaf.service")
+    tell(traffic)
+    traffic.check_complete()
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("what", ["stopped", "killed", "checker killed", "vrrp killed"])
-def test_keepalived_ends(what, lab, tell):
+def test_keepalived_ends(what, lab, load, tell):
     """What becomes of the service when keepalived ends on the active director, in each way."""
     name = active(lab)
     command = {
@@ -271,22 +273,22 @@ def test_keepalived_ends(what, lab, tell):
         "checker killed": "pkill -KILL -x keepalived_ipvs",
         "vrrp killed": "pkill -KILL -x keepalived_vrrp",
     }[what]
-    with load(lab) as traffic:
+    with load() as traffic:
         began = client_clock(lab)
         lab.ssh(name, command)
         time.sleep(12)
         where = {each: sorted(held(lab, each)) for each in DIRECTORS}
         state = lab.ssh(name, "systemctl is-active keepalived", check=False).stdout.strip()
-    late = last_failure(traffic, began)
+    late = traffic.last_failure(began)
     tell(traffic, f"keepalived is {state} then, addresses {where}, last failure at {late:.1f} s; ")
     lab.ssh(name, "systemctl start keepalived")
     assert late < TAKEOVER + 2
 
 
 @pytest.mark.long
-def test_the_directors_do_not_hear_each_other(lab, tell):
+def test_the_directors_do_not_hear_each_other(lab, load, tell):
     """On one network, then again: both have the addresses meanwhile, and the state heals without a hand."""
-    with load(lab) as traffic:
+    with load() as traffic:
         began = client_clock(lab)
         for name in DIRECTORS:
             lab.ssh(name, "iptables -I INPUT -p 112 -s 10.84.0.0/24 -j DROP")
@@ -299,7 +301,7 @@ def test_the_directors_do_not_hear_each_other(lab, tell):
             30,
             "one director has the addresses again",
         )
-    late = last_failure(traffic, began)
+    late = traffic.last_failure(began)
     tell(traffic, f"meanwhile {where}, healed after {healed:.1f} s, last failure at {late:.1f} s; ")
     assert late < 10 + TAKEOVER
 
@@ -349,9 +351,9 @@ def test_hands_in_the_file_are_named(lab, playbook):
 
 
 @pytest.mark.long
-def test_a_configuration_that_keepalived_refuses(lab, playbook, tell):
+def test_a_configuration_that_keepalived_refuses(lab, playbook, load, tell):
     """A clear error, and the old one goes on serving."""
-    with load(lab) as traffic:
+    with load() as traffic:
         for name in DIRECTORS:
             lab.ssh(name, "mkdir -p /root/bin; mv /usr/sbin/keepalived /root/bin/")
             script = "#!/bin/sh\necho 'Unknown keyword' >&2\nexit 4\n"
@@ -371,154 +373,101 @@ def test_a_configuration_that_keepalived_refuses(lab, playbook, tell):
         for name in DIRECTORS:
             assert " -s rr" in lab.ssh(name, "ipvsadm --save --numeric").stdout
     tell(traffic)
-    assert not traffic.failed, "\n".join(traffic.failures())
+    traffic.check_complete()
     succeed(playbook("site.yml"))
 
 
+FULL = (
+    "mkdir /run/was; cp -a {0}/. /run/was; mount -t tmpfs -o size=64k,mode=755 none {0}; cp -a /run/was/. {0}; "
+    "dd if=/dev/zero of={0}/filling bs=4k 2>/dev/null"
+)
+
+
 @pytest.mark.long
-def test_etc_is_read_only(lab, playbook, tell):
-    """/etc is read-only on the director that stands by: a clear error, and the active one is not touched."""
+@pytest.mark.parametrize(
+    ("fail", "mend", "said"),
+    [
+        pytest.param(
+            "mount --bind /etc /etc; mount -o remount,bind,ro /etc",
+            "umount /etc",
+            "Read-only file system",
+            id="read-only-etc",
+        ),
+        pytest.param(
+            FULL.format("/etc/keepalived"),
+            "umount /etc/keepalived; rm -r /run/was",
+            "No space left on device",
+            id="full-etc",
+        ),
+        pytest.param(
+            FULL.format("/var/lib/lvs.cluster"),
+            "umount /var/lib/lvs.cluster; rm -r /run/was",
+            "No space left on device",
+            id="full-var",
+        ),
+    ],
+)
+def test_a_director_cannot_be_written_to(fail, mend, said, lab, playbook, load, tell):
+    """The one that stands by: a clear error, the old configuration stays in service, and the active one is left."""
     name, other = standby(lab), active(lab)
     services = [{**each, "scheduler": "wrr"} for each in described()["lvs_virtual_services"]]
-    with load(lab) as traffic:
-        lab.ssh(name, "mount --bind /etc /etc; mount -o remount,bind,ro /etc")
+    with load() as traffic:
+        lab.ssh(name, fail, check=False)
         try:
             done = playbook("site.yml", variables={"lvs_virtual_services": services})
         finally:
-            lab.ssh(name, "umount /etc")
+            lab.ssh(name, mend)
+        printed = done.stdout + done.stderr
         assert done.returncode != 0
-        assert "Read-only file system" in done.stdout + done.stderr
-        assert " -s rr" in lab.ssh(other, "ipvsadm --save --numeric").stdout
+        assert said in printed
+        assert "Traceback" not in printed
+        for each in (name, other):
+            assert " -s rr" in lab.ssh(each, "ipvsadm --save --numeric").stdout
     tell(traffic)
-    assert not traffic.failed, "\n".join(traffic.failures())
+    traffic.check_complete()
     succeed(playbook("site.yml"))
 
 
 @pytest.mark.long
-def test_every_real_server_is_dead(lab, tell):
+def test_every_real_server_is_dead(lab, load, tell):
     """Without a sorry server nothing can be served; it comes back by itself."""
-    with load(lab) as traffic:
+    with load() as traffic:
         for name in ("rs1", "rs2"):
             lab.ssh(name, "systemctl stop nginx")
         wait_until(lambda: serving(lab, active(lab)) == set(), DETECTION + 5, "both are taken out")
         for name in ("rs1", "rs2"):
             lab.ssh(name, "systemctl start nginx")
-        back = wait_until(lambda: serving(lab, active(lab)) == BOTH, 30, "both are back")
+        back = wait_until(lambda: serving(lab, active(lab)) == REAL_SERVERS, 30, "both are back")
     tell(traffic, f"back after {back:.1f} s; ")
 
 
 @pytest.mark.long
-def test_reboots_in_turn(lab, tell):
+def test_a_sorry_server(lab, playbook, load, tell):
+    """It serves when every real server is dead, and stops when one is back."""
+    services = described()["lvs_virtual_services"]
+    web = {**services[0], "real_servers": [{"host": "rs1"}], "sorry_server": {"host": "rs2"}}
+    succeed(playbook("site.yml", variables={"lvs_virtual_services": [web, services[1]]}))
+    try:
+        with load() as traffic:
+            lab.ssh("rs1", "systemctl stop nginx")
+            wait_until(lambda: serving(lab, active(lab)) == {"12"}, DETECTION + 5, "it serves")
+            time.sleep(3)
+            lab.ssh("rs1", "systemctl start nginx")
+            back = wait_until(lambda: serving(lab, active(lab)) == {"11"}, 30, "rs1 serves again")
+    finally:
+        lab.ssh("rs1", "systemctl start nginx")
+        succeed(playbook("site.yml"))
+    tell(traffic, f"rs1 serves again after {back:.1f} s; ")
+    assert traffic.answers("web") == {"rs1", "rs2"}
+
+
+@pytest.mark.long
+def test_reboots_in_turn(lab, load, tell):
     """Every machine of the cluster in turn, the active director last: what fails, and where it ends."""
-    with load(lab) as traffic:
+    with load() as traffic:
         for name in ("rs1", "rs2", standby(lab), active(lab)):
             lab.ssh(name, "systemctl reboot", check=False)
             time.sleep(5)
             booted(lab, name)
             at_work(lab)
     tell(traffic)
-
-
-def edited(count):
-    """Descriptions that differ by one edit each: weights, persistence, an added port."""
-    description = described()
-    for number in range(count):
-        services = json.loads(json.dumps(description["lvs_virtual_services"]))
-        services[number % 2]["real_servers"][number // 2 % 2]["weight"] = 1 + number % 5
-        if number % 7 == 0:
-            services[0]["persistence_timeout"] = 60 + number
-        yield {"lvs_virtual_services": services}
-
-
-@pytest.mark.long
-def test_edits_lose_nothing(lab, playbook, tell):
-    count = int(os.environ.get("LVS_EDITS", "10"))
-    with load(lab) as traffic:
-        for variables in edited(count):
-            succeed(playbook("site.yml", "--tags", "directors", variables=variables))
-    succeed(playbook("site.yml"))
-    tell(traffic, f"{count} edits; ")
-    assert not traffic.failed, "\n".join(traffic.failures())
-
-
-@pytest.mark.long
-def test_a_rolling_update(lab, playbook, tell):
-    """Every real server is drained, rebooted, checked and restored, one after the other; no request fails."""
-    variables = {"update_reboot": True, "drain_patience": 120, "drain_delay": 2}
-    with load(lab) as traffic:
-        printed = succeed(playbook("rolling_update.yml", variables=variables))
-    tell(traffic)
-    assert not traffic.failed, "\n".join(traffic.failures())
-    assert printed.count("Reboot it") == 2
-    for service in ("web", "direct"):
-        assert traffic.answers(service) == {"rs1", "rs2"}
-
-
-@pytest.mark.long
-def test_directors_are_updated(lab, playbook, tell):
-    """Each director hands its addresses over, reboots, and takes part again."""
-    variables = {"update_directors": True, "update_reboot": True}
-    with load(lab) as traffic:
-        succeed(playbook("rolling_update.yml", "--tags", "directors", variables=variables))
-    tell(traffic)
-    assert traffic.outage < TAKEOVER
-
-
-@pytest.mark.long
-def test_a_drained_real_server_stays_drained(lab, playbook, tell):
-    """Through site.yml, a crash of the real server, and one of the director; then it is restored."""
-    with load(lab) as traffic:
-        succeed(
-            playbook(
-                "drain.yml", "--limit", "rs1", variables={"drain_patience": 180, "drain_delay": 2}
-            )
-        )
-        assert serving(lab, active(lab)) == {"12"}
-        succeed(playbook("site.yml"))
-        assert serving(lab, active(lab)) == {"12"}
-        lab.crash("rs1")
-        booted(lab, "rs1")
-        time.sleep(DETECTION)
-        assert serving(lab, active(lab)) == {"12"}
-        succeed(playbook("restore.yml", "--limit", "rs1"))
-        assert serving(lab, active(lab)) == BOTH
-    tell(traffic)
-    assert not traffic.failed, "\n".join(traffic.failures())
-
-
-@pytest.mark.long
-def test_a_killed_run(lab, playbook, tell):
-    """Ansible is killed at ten points of a change; the service is not affected, and the next run completes it."""
-    weights = itertools.cycle((2, 3))
-    with load(lab) as traffic:
-        for point in range(1, 11):
-            weight = next(weights)
-            services = json.loads(json.dumps(described()["lvs_virtual_services"]))
-            for service in services:
-                service["real_servers"][0]["weight"] = weight
-            variables = {"lvs_virtual_services": services}
-            playbook("site.yml", variables=variables, killed_after=2.0 * point)
-            succeed(playbook("site.yml", variables=variables))
-            for name in DIRECTORS:
-                assert f"-w {weight}" in lab.ssh(name, "ipvsadm --save --numeric").stdout
-    succeed(playbook("site.yml"))
-    tell(traffic)
-    assert not traffic.failed, "\n".join(traffic.failures())
-
-
-@pytest.mark.long
-def test_changes_of_the_scheduler(lab, playbook, tell):
-    """The kernel refuses new connections for a moment at each; established ones live. Counted, and documented."""
-    schedulers = ("wrr", "lc", "wlc", "rr")
-    count = int(os.environ.get("LVS_EDITS", "4"))
-    with load(lab) as traffic:
-        for number in range(count):
-            services = [
-                {**each, "scheduler": schedulers[number % len(schedulers)]}
-                for each in described()["lvs_virtual_services"]
-            ]
-            variables = {"lvs_virtual_services": services}
-            succeed(playbook("site.yml", "--tags", "directors", variables=variables))
-    succeed(playbook("site.yml"))
-    tell(traffic, f"{count} changes; ")
-    assert len(traffic.failed) <= count

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 from lab import LabError
@@ -14,6 +15,13 @@ from shared.tests.foreign import SERVICE
 DIRECTORS = ("director", "backup")
 VIPS = ("10.84.0.100", "10.84.0.101")
 GATEWAY = "192.168.84.1"
+REAL_SERVERS = {"11", "12"}
+# Of the description: interval, timeout, retries and retry_delay of the checks.
+_INTERVAL, _TIMEOUT, _RETRIES, _RETRY_DELAY = 2.0, 2.0, 1, 1.0
+# docs/high-availability.md has the formula. Two more seconds for a laboratory that emulates its processors.
+DETECTION = _INTERVAL + (_RETRIES + 1) * _TIMEOUT + _RETRIES * _RETRY_DELAY + 2.0
+# Three adverts that do not come, less than one more for the priority, and the same two seconds.
+TAKEOVER = 3.0 + 1.0 + 2.0
 FLOATING = (*VIPS, GATEWAY)
 
 
@@ -75,3 +83,35 @@ def booted(lab, name, seconds=300):
         return done.stdout.strip() in ("running", "degraded")
 
     return wait_until(is_up, seconds, f"{name} is up")
+
+
+def at_work(lab):
+    """Wait until one director has the addresses, and both send to all real servers."""
+    wait_until(
+        lambda: sorted(len(held(lab, name)) for name in DIRECTORS) == [0, len(FLOATING)],
+        90,
+        "one director has all floating addresses",
+    )
+    for name in DIRECTORS:
+        for address in VIPS:
+            whole = functools.partial(_serves, lab, name, address)
+            wait_until(whole, 60, f"{name} has both real servers of {address} at work")
+
+
+def _serves(lab, name, address):
+    return serving(lab, name, address) == REAL_SERVERS
+
+
+def make_active(lab, name):
+    """Hand the addresses over to a director: the other one rests for a moment."""
+    if active(lab) == name:
+        return
+    other = active(lab)
+    lab.ssh(other, "systemctl stop keepalived")
+    wait_until(lambda: held(lab, name) == set(FLOATING), TAKEOVER + 5, f"{name} takes over")
+    lab.ssh(other, "systemctl start keepalived")
+
+
+def client_clock(lab):
+    """Seconds since the epoch by the clock of the client, which times the requests."""
+    return float(lab.ssh("client", "date +%s.%N").stdout)

@@ -36,20 +36,21 @@ def described():
     return yaml.safe_load((scenario() / "inventory" / "group_vars" / "all.yml").read_text())
 
 
-def run_playbook(folder, name, *words, variables=None, dead=(), killed_after=None):
+def run_playbook(folder, name, *words, variables=None, hosts=None, dead=(), killed_after=None):
     """Run a playbook, and return the completed process.
 
     :param folder: for the files that are handed to Ansible.
     :param name: one of the collection's, or the path of another.
     :param variables: those that take precedence over the scenario's description.
+    :param hosts: variables of single hosts: name to variables.
     :param dead: hosts that are to be unreachable.
     :param killed_after: after how many seconds the run is killed, with all its processes here.
     """
     inventories = [scenario() / "inventory", pathlib.Path(os.environ["LVS_INVENTORY"])]
-    if dead:
-        inventories.append(folder / "unreachable.yml")
-        hosts = dict.fromkeys(dead, UNREACHABLE)
-        inventories[-1].write_text(json.dumps({"all": {"hosts": hosts}}))
+    more = {**(hosts or {}), **dict.fromkeys(dead, UNREACHABLE)}
+    if more:
+        inventories.append(folder / "more.yml")
+        inventories[-1].write_text(json.dumps({"all": {"hosts": more}}))
     command = ["ansible-playbook", *(f"--inventory={each}" for each in inventories), *words]
     if variables:
         file = folder / "variables.json"

@@ -18,7 +18,7 @@ from shared.tests.playbooks import SHARED
 # Requests a second, of all services together.
 RATE = 50
 # Far more than a test takes: the load ends by itself, whatever becomes of the test.
-MOST_SECONDS = 900
+MOST_SECONDS = 10_800
 LOG = "/run/load.log"
 Request = dict[str, Any]
 
@@ -62,6 +62,10 @@ class Traffic:
         found = sorted(each["at"] for each in self.failed)
         return found[-1] - found[0] if found else 0.0
 
+    def last_failure(self, began: float) -> float:
+        """Seconds from a moment of the client's clock to the beginning of the last request that failed; 0 for none."""
+        return max((each["at"] for each in self.failed), default=began) - began
+
     def answers(self, service: str) -> set[str]:
         """Who has answered for a service."""
         return {
@@ -93,6 +97,10 @@ class Traffic:
             f"{f' ({reasons}) within {self.outage:.1f} s' if reasons else ''}, median "
             f"{statistics.median(took) * 1000:.0f} ms, 99 % within {tail * 1000:.0f} ms, slowest {took[-1]:.2f} s"
         )
+
+    def check_complete(self) -> None:
+        """None has failed."""
+        assert not self.failed, "\n".join(self.failures())
 
     def check_steady(self) -> None:
         """Requests were made all the time; on a busy machine the client falls behind."""
