@@ -21,6 +21,7 @@ from shared.tests.directors import (
     active,
     booted,
     serving,
+    standby,
     table,
 )
 from shared.tests.playbooks import described, succeed
@@ -111,6 +112,32 @@ def test_a_real_server_leaves_and_comes_back(lab, playbook, load, tell):
         succeed(playbook("restore.yml", "--limit", "rs2"))
     tell(traffic)
     traffic.check_complete()
+
+
+@pytest.mark.long
+def test_the_run_stops_where_a_service_does_not_answer_any_more(lab, playbook):
+    """With director_vantage: the director that stands by was changed, and the active one is not touched."""
+    changed = [{**each, "scheduler": "wrr"} for each in described()["lvs_virtual_services"]]
+    variables = {
+        "lvs_virtual_services": changed,
+        "director_vantage": "client",
+        "verify_patience": 6,
+    }
+    first, last = standby(lab), active(lab)
+    lab.ssh("client", "ip route add prohibit 10.84.0.101")
+    try:
+        done = playbook("site.yml", variables=variables)
+    finally:
+        lab.ssh("client", "ip route del prohibit 10.84.0.101")
+    assert done.returncode != 0
+    assert "direct (tcp 10.84.0.101:80) has failed" in " ".join(done.stdout.split())
+    assert "web (" not in done.stdout
+    assert " -s wrr" in lab.ssh(first, "ipvsadm --save --numeric").stdout
+    assert " -s wrr" not in lab.ssh(last, "ipvsadm --save --numeric").stdout
+    succeed(playbook("site.yml", variables=variables))
+    for name in DIRECTORS:
+        assert " -s wrr" in lab.ssh(name, "ipvsadm --save --numeric").stdout
+    succeed(playbook("site.yml"))
 
 
 @pytest.mark.long

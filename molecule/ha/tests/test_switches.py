@@ -42,7 +42,7 @@ def test_two_directors_become_one_and_two_again(lab, playbook, load, tell):
     traffic.check_complete()
 
     with load() as traffic:
-        succeed(playbook("site.yml"))
+        succeed(playbook("site.yml", variables={"director_vantage": "client"}))
     tell(traffic, "to two: ")
     assert held(lab, "director") == set(FLOATING)
     traffic.check_complete()

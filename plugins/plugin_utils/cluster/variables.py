@@ -103,12 +103,13 @@ VARIABLES: Mapping[str, Variable] = {
         _role("tun_mtu", "int", 0),
     )
 }
-# Set by the roles and playbooks themselves.
+# What roles and playbooks go by: nothing is derived from it.
 OTHERS = frozenset(
     {
         "lvs_derived",
         "director_defer",
         "director_unprepared_hosts",
+        "director_vantage",
         "real_server_prune",
         "real_server_waiting_for",
     }
