@@ -83,6 +83,12 @@ FULL = (
         for version, debian, release in kernel.KERNELS
     ),
     *(_whole(name) for name in molecule.scenarios()),
+    Layer(
+        "molecule-ha-13",
+        "two directors with the keepalived of Debian 13, and some failures",
+        lambda _notes: molecule.run_scenario("ha", changes="some", release="trixie"),
+        molecule.unread_by("ha"),
+    ),
 )
 
 

@@ -29,13 +29,20 @@ def scenarios() -> list[str]:
     )
 
 
-def run_scenario(name: str, reboot: bool = True, changes: str = "all") -> Counts:
-    """The scenario itself counts as one test, besides those that it reports."""
+def run_scenario(
+    name: str, reboot: bool = True, changes: str = "all", release: str = "bookworm"
+) -> Counts:
+    """The scenario itself counts as one test, besides those that it reports.
+
+    :param changes: which changes and failures are made: some or all.
+    :param release: the Debian release of all machines.
+    """
     with tempfile.TemporaryDirectory(prefix="lvs.cluster.") as folder:
         environ = {
             "LVS_JUNIT_DIR": folder,
             "LVS_REBOOT": "true" if reboot else "false",
             "LVS_CHANGES": changes,
+            "LVS_LAB_RELEASE": release,
         }
         code = run_command([*COMMAND, name], environ=environ)
         reported = read_junit_folder(Path(folder))
