@@ -8,14 +8,19 @@ from __future__ import annotations
 CONFIGURED = "host_configured"
 # Registered by that role, whatever has become of it.
 IN_RUN = "host_applied"
+# Why lvs_host has left a host as it is: another director has to know of it first.
+JOINING = "joining"
 
 
-def unconfigured(hosts, hostvars, in_run=False):
-    return [
-        str(name)
-        for name in hosts
-        if CONFIGURED not in hostvars[name] and (IN_RUN in hostvars[name] or not in_run)
-    ]
+def unconfigured(hosts, hostvars, in_run=False, joining=True):
+    found = []
+    for name in hosts:
+        its = hostvars[name]
+        # A host that was not reached has no result of the module.
+        waits = its.get(IN_RUN, {}).get("deferred") == JOINING
+        if CONFIGURED not in its and (IN_RUN in its or not in_run) and (joining or not waits):
+            found.append(str(name))
+    return found
 
 
 class FilterModule:

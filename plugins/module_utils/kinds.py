@@ -33,6 +33,7 @@ class Context:
     :ivar configuration: the whole of it.
     :ivar rollback: seconds after which a change of routes is undone, where the entry does not say.
     :ivar keepalived_password: of VRRP; no part of the configuration, which is shown.
+    :ivar only_grows: whether what others may still need stays, and what they are not ready for waits.
     """
 
     owner: str
@@ -40,6 +41,7 @@ class Context:
     configuration: Mapping[str, Any]
     rollback: int = 60
     keepalived_password: str = ""
+    only_grows: bool = False
     shared: dict[str, Any] = field(default_factory=dict)
 
     def ip(self) -> Any:
@@ -106,7 +108,14 @@ def _routes(context: Context) -> Kind:
 
     ip = context.ip()
     entry = context.entry("routes")
-    return Routes.of(entry, context.owner, ip, context.commands, rollback_seconds=context.rollback)
+    return Routes.of(
+        entry,
+        context.owner,
+        ip,
+        context.commands,
+        rollback_seconds=context.rollback,
+        patient=context.only_grows,
+    )
 
 
 def _next_hops(context: Context) -> Kind:
@@ -179,6 +188,7 @@ def _keepalived(context: Context) -> Kind:
         context.keepalived_password,
         context.takes_over,
         context.entry("sync_daemons") or (),
+        context.entry("addresses"),
     )
 
 

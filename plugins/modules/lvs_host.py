@@ -50,8 +50,9 @@ options:
   defer:
     description:
       - Whether a director that should be changed after others is left as it is, if there is something to change. That
-        is one that has addresses that keepalived moves, and one on which keepalived is new while another director has
-        them. RV(deferred) then says so, and a run without this option changes it.
+        is one that has addresses that keepalived moves, and one on which keepalived is new, or which is to have the
+        addresses without keepalived, while another director has them. RV(deferred) then says so, and a run without this
+        option changes it.
       - It has no effect in check mode.
     type: bool
     default: false
@@ -72,7 +73,8 @@ options:
     description:
       - Whether what is no longer needed is removed.
       - With V(false) the host only grows, so that a real server is not taken apart while a director may still send to
-        it. RV(remaining) then says what a later run would remove.
+        it. A return route keeps its gateway as long as no machine answers for the new one, such as a floating address
+        that no director has yet. RV(remaining) then says what a later run would remove or change.
     type: bool
     default: true
   rollback:
@@ -133,7 +135,7 @@ operations:
   type: dict
   sample: {addresses: [{verb: add, object: -4 address 170.210.122.104/32 dev eth1 scope global}]}
 remaining:
-  description: What is no longer needed and stays because of O(prune=false), by kind.
+  description: What is no longer needed, or keeps its gateway, because of O(prune=false), by kind.
   returned: success
   type: dict
   sample: {addresses: [-4 address 170.210.122.105/32 dev lo scope host]}
@@ -214,14 +216,22 @@ def argument_spec():
     }
 
 
+def _has_table(entry):
+    return entry and not entry.get("release")
+
+
+def _checks(entry):
+    return entry.get("table")
+
+
 def configuration_of(params):
     """The configuration, with the real servers that are not prepared."""
     if params["state"] == "absent":
         return {}
     configuration = dict(params["configuration"])
-    table = configuration.get("table")
-    if params["unprepared"] and table and not table.get("release"):
-        configuration["table"] = {**configuration["table"], "unprepared": params["unprepared"]}
+    for kind, owns in (("table", _has_table), (KEEPALIVED, _checks)):
+        if params["unprepared"] and owns(configuration.get(kind) or {}):
+            configuration[kind] = {**configuration[kind], "unprepared": params["unprepared"]}
     return configuration
 
 
@@ -234,14 +244,23 @@ def context_of(module, configuration):
         configuration,
         params["rollback"],
         params["keepalived_password"],
+        not params["prune"],
     )
 
 
 def deferred(module, names, configuration, store):
     """Why this director lets others go first; empty where it does not, or where it has nothing to change."""
+    if module.params["state"] == "absent" or KEEPALIVED not in names:
+        return ""
     built = {kind.name: kind for kind in kinds.build(names, context_of(module, configuration))}
-    reason = built[KEEPALIVED].waits_as(KEEPALIVED in store.load().claims)
-    return reason if reason and _runtime.would_change(module, built.values(), store) else ""
+    reason = built[KEEPALIVED].waits_as(store.load().claims)
+    # Where keepalived leaves there is, and what is planned may be refused until the others have changed.
+    leaves = not configuration.get(KEEPALIVED)
+    return (
+        reason
+        if reason and (leaves or _runtime.would_change(module, built.values(), store))
+        else ""
+    )
 
 
 def work(module):
@@ -249,7 +268,7 @@ def work(module):
     store = _runtime.enter(module)
     configuration = configuration_of(params)
     names = kinds.used(configuration, store.load())
-    if params["defer"] and not module.check_mode and configuration.get(KEEPALIVED):
+    if params["defer"] and not module.check_mode:
         reason = deferred(module, names, configuration, store)
         if reason:
             return {"changed": False, "diff": [], "missing_packages": [], "deferred": reason}
@@ -280,7 +299,11 @@ def work(module):
             if plan
         },
         "remaining": {name: list(plan.remaining) for name, plan in plans.items() if plan.remaining},
-        "not_added": details.get("table", {}).get("not_added", []),
+        "not_added": [
+            each
+            for kind in ("table", KEEPALIVED)
+            for each in details.get(kind, {}).get("not_added", [])
+        ],
         "missing_packages": list(outcome.missing),
         "deferred": "",
         "pending": bool(details.get("routes", {}).get("pending")),

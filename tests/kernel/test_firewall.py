@@ -12,7 +12,14 @@ import pytest
 
 from tests.kernel.harness import VIP, ModuleFailed, four_steps, our_files, run_module, sh
 from tests.kernel.network import Conversation
-from tests.kernel.test_iptables_masq import FOREIGN, firewall, flush, ours, use
+from tests.kernel.test_iptables_masq import (
+    BOTH_BACKENDS,
+    FOREIGN,
+    firewall,
+    flush,
+    ours,
+    use,
+)
 
 MARKS = {
     "marks": [
@@ -36,12 +43,13 @@ DECAP = {
 }
 
 
-@pytest.fixture(autouse=True, params=["nft", pytest.param("legacy", marks=pytest.mark.long)])
+@pytest.fixture(autouse=True)
 def backend(request):
-    use(request.param)
+    chosen = getattr(request, "param", "nft")
+    use(chosen)
     for command, words in FOREIGN:
         sh(command, *words.split())
-    yield request.param
+    yield chosen
     flush()
     for command in ("iptables", "ip6tables"):
         for word in ("-F", "-X"):
@@ -49,6 +57,7 @@ def backend(request):
     use("nft")
 
 
+@BOTH_BACKENDS
 @pytest.mark.parametrize(
     ("module", "params", "count"), [("iptables_mark", MARKS, 4), ("iptables_decap", DECAP, 22)]
 )

@@ -56,14 +56,21 @@ def use(backend):
         sh("update-alternatives", "--set", command, f"/usr/sbin/{command}-{backend}")
 
 
-@pytest.fixture(params=["nft", pytest.param("legacy", marks=pytest.mark.long)])
+# Most rules are the same by both; so some tests are enough for the other one.
+BOTH_BACKENDS = pytest.mark.parametrize(
+    "backend", ["nft", pytest.param("legacy", marks=pytest.mark.long)], indirect=True
+)
+
+
+@pytest.fixture
 def backend(request):
-    use(request.param)
+    chosen = getattr(request, "param", "nft")
+    use(chosen)
     # So that the tables are there before.
     flush()
     for command, rule in FOREIGN:
         sh(command, *rule.split())
-    yield request.param
+    yield chosen
     flush()
     use("nft")
 
@@ -72,6 +79,7 @@ def four(**params):
     return four_steps("iptables_masq", look=firewall, **params)
 
 
+@BOTH_BACKENDS
 def test_it_comes_changes_and_goes(backend):
     before = firewall()
     done = four(**RULES)
@@ -98,6 +106,7 @@ def test_it_comes_changes_and_goes(backend):
     assert our_files() == {}
 
 
+@BOTH_BACKENDS
 def test_the_script_puts_it_back_and_stays_calm(backend):
     four(**RULES)
     after = firewall()
@@ -138,6 +147,7 @@ def test_other_directors_are_heard(backend):
     assert firewall() == before
 
 
+@BOTH_BACKENDS
 def test_what_somebody_has_changed_in_it_is_mended(backend):
     four(**RULES)
     after = firewall()
@@ -196,6 +206,7 @@ def reaches_out():
         sh("ip", "-n", "client", "route", "del", "unreachable", "10.97.0.0/24")
 
 
+@BOTH_BACKENDS
 def test_the_ipvs_match_needs_conntrack(backend):
     with pytest.raises(
         ModuleFailed, match=r"ipvs=True: sees no packet while net\.ipv4\.vs\.conntrack"

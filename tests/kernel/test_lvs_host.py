@@ -168,16 +168,49 @@ def test_a_real_server_grows_first_and_shrinks_later():
     other["routes"] = {**REAL_SERVER["routes"], "gateway": ["10.96.0.105"]}
     del other["tunnels"], other["tunnel_filter"]
     done = host(configuration=other, prune=False)
-    # The route of the table is replaced in its place; all else is there besides.
+    # Nobody answers for the new gateway, so the route keeps the old one.
     assert set(before[1]) <= set(look()[1])
+    assert GATEWAY in sh("ip", "route", "show", "table", "1704")
     for word in (f"{VIP}/32", "10.96.0.110/32"):
         assert word in sh("ip", "address", "show", "dev", "lo")
-    assert set(done["remaining"]) == {"tunnel_filter", "tunnels", "addresses"}
+    assert set(done["remaining"]) == {"tunnel_filter", "tunnels", "routes", "addresses"}
     assert not host(configuration=other, prune=False)["changed"]
     host(configuration=other)
+    assert "10.96.0.105" in sh("ip", "route", "show", "table", "1704")
     assert f"{VIP}/32" not in sh("ip", "address", "show", "dev", "lo")
     assert "lvs-ipip" not in sh("ip", "-brief", "link")
     assert host(configuration=other)["remaining"] == {}
+
+
+@pytest.fixture
+def _router():
+    """A machine with 10.95.0.105 on a segment of this one."""
+    sh("ip", "netns", "add", "router")
+    sh("ip", "link", "add", "inside", "type", "veth", "peer", "name", "router", "netns", "router")
+    sh("ip", "address", "add", "10.95.0.7/24", "dev", "inside")
+    sh("ip", "link", "set", "inside", "up")
+    sh("ip", "-n", "router", "address", "add", "10.95.0.105/24", "dev", "router")
+    sh("ip", "-n", "router", "link", "set", "router", "up")
+    yield
+    run_module("lvs_host", state="absent", settle_seconds=0, rollback=0)
+    sh("ip", "link", "del", "inside")
+    sh("ip", "netns", "del", "router")
+
+
+@pytest.mark.usefixtures("_router")
+def test_a_route_gets_its_new_gateway_once_somebody_has_it():
+    def towards(gateway, **params):
+        routes = {"gateway": [gateway], "source": ["10.95.0.7"], "rollback": 0}
+        done = host(configuration={"routes": routes}, **params)
+        words = sh("ip", "route", "show", "table", "1704").split()
+        return words[words.index("via") + 1], "routes" in done["remaining"], done["changed"]
+
+    assert towards("10.95.0.104", prune=False) == ("10.95.0.104", False, True)
+    for check in (True, False):
+        shown = towards("10.95.0.106", prune=False, check=check)
+        assert shown == ("10.95.0.104", True, False)
+    assert towards("10.95.0.105", prune=False) == ("10.95.0.105", False, True)
+    assert towards("10.95.0.106") == ("10.95.0.106", False, True)
 
 
 @contextlib.contextmanager

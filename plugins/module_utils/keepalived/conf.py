@@ -39,8 +39,13 @@ _HEADER = (
 )
 _OURS = re.compile(r"# Of lvs\.cluster, for owner ([A-Za-z0-9_.-]+): ")
 _SERVICE, _REAL_SERVER = "# service ", "# real server "
-_STARTUP_DELAY = "vrrp_startup_delay "
+_STARTUP_DELAY, _VERSION_2 = "vrrp_startup_delay ", "vrrp_version 2"
+# In seconds. Version 2 of VRRP has whole ones only.
+_ADVERT, _SHORT_ADVERT = re.compile(r"(\s*advert_int\s+)[0-9.]+"), 0.1
 _BLOCK, _BELIEVED = "real_server ", "alpha no"
+_METHOD = "lvs_method "
+# The lines in the block of a real server that are not of its health check.
+_ATTRIBUTES = ("weight ", _METHOD, "uthreshold ", "lthreshold ", _BELIEVED)
 _WEIGHT = re.compile(r"(\s*weight\s+)[0-9]+(\s*)")
 _DEFINITION = re.compile(rf"(\$?{PASSWORD}=)(.*)")
 # Others begin a comment, a quotation, an escape, a definition or a block.
@@ -208,6 +213,122 @@ def objects(text: str | None) -> set[Place]:
     return {place for place, _line in _places(text or "") if place[0]}
 
 
+def checks(text: str | None) -> dict[Place, tuple[str, ...]]:
+    """The lines of the health check of each real server that a configuration of ours has."""
+    if owner_of(text) is None:
+        return {}
+    lines = (text or "").split("\n")
+    return {
+        place: tuple(
+            line.strip() for line in lines[its] if not line.strip().startswith(_ATTRIBUTES)
+        )
+        for place, its in _blocks(text or "").items()
+    }
+
+
+def _blocks(text: str) -> dict[Place, slice]:
+    """Which lines are about each real server, from its comment to the end of its block."""
+    found: dict[Place, slice] = {}
+    begin = depth = 0
+    for number, (place, line) in enumerate(_places(text)):
+        stripped = line.strip()
+        if stripped.startswith(_REAL_SERVER):
+            begin, depth = number, 0
+        elif place[1] and place not in found:
+            depth += stripped.endswith("{")
+            if stripped == "}":
+                depth -= 1
+                if not depth:
+                    found[place] = slice(begin, number + 1)
+    return found
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """A text in which some real servers are as they were.
+
+    :ivar waiting: the real servers that are not added, or keep another forwarding method.
+    :ivar former: those from before that stay in their stead.
+    """
+
+    text: str
+    waiting: tuple[Place, ...] = ()
+    former: tuple[Place, ...] = ()
+
+
+def held_back(text: str, before: str | None, unprepared: Collection[str]) -> HeldBack:
+    """The text without real servers that may not be ready to work, and with what served in their stead.
+
+    That is the block from before where the forwarding method is another one; and real servers of the same service
+    with their address and another port, or with an address that may be their former one. A virtual server of which
+    none is left goes with them.
+
+    :param before: the configuration that is there.
+    :param unprepared: addresses.
+    """
+    blocks, old = _blocks(text), _blocks(before or "") if owner_of(before) else {}
+    lines, old_lines = text.split("\n"), (before or "").split("\n")
+    left: list[str | None] = list(lines)
+    waiting: list[Place] = []
+    former: list[Place] = []
+    emptied = set()
+    for service in dict.fromkeys(place[0] for place in blocks):
+        mine = [place for place in blocks if place[0] == service]
+        late = [
+            place
+            for place in mine
+            if _address(place) in unprepared
+            and not (
+                place in old and _method(lines[blocks[place]]) == _method(old_lines[old[place]])
+            )
+        ]
+        its_former = _former(mine, late, [place for place in old if place[0] == service])
+        for place in late:
+            its = blocks[place]
+            left[its] = [None] * (its.stop - its.start)
+            if place in old:
+                left[its.start] = "\n".join(old_lines[old[place]])
+        if late and its_former:
+            begin = blocks[late[0]].start
+            kept = ["\n".join(old_lines[old[place]]) for place in its_former]
+            left[begin] = "\n".join([*kept, *filter(None, [left[begin]])])
+        ready = [place for place in mine if place not in late or place in old]
+        if not ready and not its_former:
+            emptied.add(service)
+        waiting += late
+        former += its_former
+    kept_lines = [
+        line
+        for line, (place, _line) in zip(left, _places(text))
+        if line is not None and place[0] not in emptied
+    ]
+    return HeldBack("\n".join(kept_lines), tuple(waiting), tuple(former))
+
+
+def _former(mine: Sequence[Place], late: Sequence[Place], old: Sequence[Place]) -> list[Place]:
+    """The real servers from before that may be those that are late, under another port or address."""
+    addresses = {_address(place) for place in mine}
+    there = {_address(place) for place in old}
+    moved = any(_address(place) not in there for place in late)
+    its = {_address(place) for place in late}
+    return [
+        place
+        for place in old
+        if place not in mine
+        and (_address(place) in its or (moved and _address(place) not in addresses))
+    ]
+
+
+def _address(place: Place) -> str:
+    """The address of a real server."""
+    return place[1].rpartition(":")[0].strip("[]")
+
+
+def _method(lines: Sequence[str]) -> str:
+    """The forwarding method in the block of a real server."""
+    return next((line.strip() for line in lines if line.strip().startswith(_METHOD)), "")
+
+
 def with_weights(text: str, weights: Mapping[Place, int]) -> str:
     """The text, with other weights for some real servers."""
     if not weights:
@@ -240,9 +361,15 @@ def believing(text: str, places: Collection[Place]) -> str:
 
 
 def at_once(text: str) -> str:
-    """The text without the delay at a start: for a host that has the addresses already, and serves."""
-    lines = text.split("\n")
-    return "\n".join(line for line in lines if not line.lstrip().startswith(_STARTUP_DELAY))
+    """The text without the delay at a start, and with short intervals of advertisements.
+
+    For a host that has the addresses already, and serves: keepalived removes them when it starts, and adds them three
+    intervals later.
+    """
+    lines = [line for line in text.split("\n") if not line.lstrip().startswith(_STARTUP_DELAY)]
+    if not any(line.strip() == _VERSION_2 for line in lines):
+        lines = [_ADVERT.sub(rf"\g<1>{_SHORT_ADVERT}", line) for line in lines]
+    return "\n".join(lines)
 
 
 def password_of(text: str | None) -> str:

@@ -30,15 +30,15 @@ from ..ipvs import daemon as sync
 from ..ipvs import data, drain, ownership, refusals
 from ..ipvs.daemon import Daemon
 from ..ipvs.kind import KERNEL, Kernel
-from ..ipvs.model import Table
-from ..ipvs.ownership import Name, object_of
+from ..ipvs.model import ServiceKey, Table
+from ..ipvs.ownership import REAL_SERVER, Name, object_of
 from ..ipvs.plan import RealServerOperation, ServiceOperation
 from ..ipvs.plan import plan as table_plan
 from ..network.address import KIND as ADDRESS
 from ..network.address import Address, parse
 from ..network.iproute import IpRoute
 from . import conf, model, turn
-from .conf import Place
+from .conf import HeldBack, Naming, Place
 from .model import Desired, Made, State
 from .service import Service, Unit
 
@@ -49,6 +49,8 @@ _INTERVAL = 0.2
 _PROBE_SECONDS = 0.3
 # How long keepalived gets to change attributes itself after a reload, before they are changed for it.
 _ATTRIBUTE_SECONDS = 2.0
+# How long it gets for the addresses after a start without a delay, where it hears no other director.
+_ADDRESS_SECONDS = 5.0
 
 TableOperation = Union[ServiceOperation, RealServerOperation]
 
@@ -84,6 +86,8 @@ class Configuration:
     :ivar believed: the real servers that are taken for up until a check fails, because they serve already.
     :ivar wanted: the table, as far as keepalived makes it.
     :ivar going: what keepalived removes from the table.
+    :ivar table: the one that was there.
+    :ivar is_unproven: whether real servers are at work of which keepalived does not know yet what their checks say.
     :ivar gives_up_table: whether it may have virtual servers now and is to have none, and they stay.
     :ivar serves: whether this host has addresses that it is to move, although it does not run.
     """
@@ -94,6 +98,8 @@ class Configuration:
     wanted: Table = field(default_factory=dict)
     believed: frozenset[Place] = frozenset()
     going: frozenset[Name] = frozenset()
+    table: Table = field(default_factory=dict)
+    is_unproven: bool = False
     gives_up_table: bool = False
     serves: bool = False
 
@@ -127,6 +133,8 @@ class Keepalived(Base):
     :param password: of VRRP.
     :param is_taken_over: whether the table and the addresses stay where it is not desired, and become other kinds'.
     :param daemons: the roles of the sync daemons that the configuration asks for besides.
+    :param takes: the addresses that the host is to have by itself, where it is not desired.
+    :param naming: which interfaces they are on.
     """
 
     name = "keepalived"
@@ -144,6 +152,8 @@ class Keepalived(Base):
         is_taken_over: bool = False,
         daemons: Collection[str] = (),
         kernel: Kernel = KERNEL,
+        takes: Sequence[str] = (),
+        naming: Naming | None = None,
     ) -> None:
         self._desired = desired
         self._owner = owner
@@ -153,6 +163,8 @@ class Keepalived(Base):
         self._is_taken_over = is_taken_over
         self._daemons = daemons
         self._kernel = kernel
+        self._takes = takes
+        self._naming = naming or Naming({})
 
     @classmethod
     def of(
@@ -164,10 +176,12 @@ class Keepalived(Base):
         password: str = "",
         is_taken_over: bool = False,
         daemons: Sequence[Mapping[str, Any]] = (),
+        holding: Mapping[str, Any] | None = None,
     ) -> Keepalived:
         """keepalived as an entry of a host's configuration has it; None for not at all.
 
         :param daemons: the entry of the sync daemons.
+        :param holding: that of the addresses.
         :raises InvalidInput: an option can't be.
         """
         desired = Desired.of(entry) if entry else None
@@ -181,35 +195,44 @@ class Keepalived(Base):
             )
         roles = [str(each.get("role")) for each in daemons]
         service = Service(commands, owner)
-        return cls(desired, owner, ip, service, password, is_taken_over, roles)
+        return cls(
+            desired,
+            owner,
+            ip,
+            service,
+            password,
+            is_taken_over,
+            roles,
+            takes=() if desired else tuple((holding or {}).get("addresses") or ()),
+            naming=desired.naming
+            if desired
+            else Naming({}, forced=str((holding or {}).get("interface") or "")),
+        )
 
     # Reading
 
-    def waits_as(self, runs: bool) -> str:
+    def waits_as(self, claims: Claims) -> str:
         """Why this director lets the others go first, as ``turn`` has it; empty where it does not.
 
-        :param runs: whether it is claimed that keepalived runs here.
+        :param claims: those of the owner.
         """
-        if self._desired is None:
-            return ""
-        floating = self._desired.floating
+        desired = self._desired
+        floating = desired.floating if desired else tuple(Made.of(Held(claims)).addresses)
         addresses = self._ip.addresses()
-        runs = runs and self._service.unit().is_active
+        runs = KEEPALIVED in claims and self._service.unit().is_active
         holds = any(each.address in floating for each in addresses)
-        others_hold = not (runs or holds) and self._is_answered(addresses)
-        return turn.waits_as(runs, holds, others_hold)
+        wanted = floating if desired and not runs else self._takes
+        others_hold = not holds and self._is_answered(wanted, addresses)
+        return turn.waits_as(runs, holds, others_hold, bool(self._takes))
 
-    def _is_answered(self, addresses: Sequence[Address]) -> bool:
-        """Whether another machine answers for a floating address."""
+    def _is_answered(self, wanted: Sequence[str], addresses: Sequence[Address]) -> bool:
+        """Whether another machine answers for one of these addresses."""
         from ..network import wire  # noqa: PLC0415  (only where something is asked)
 
-        desired = self._desired
-        if desired is None:
-            return False
         up = {each.name for each in self._ip.links().values() if each.is_up}
         return any(
             wire.ask([(interface, self._ip.link_local(interface))], asked, _PROBE_SECONDS)
-            for interface, asked in desired.naming.places(desired.floating, addresses).items()
+            for interface, asked in self._naming.places(wanted, addresses).items()
             if interface in up
         )
 
@@ -231,8 +254,7 @@ class Keepalived(Base):
         if self._desired is None or not found.is_installed:
             return found
         conf.check_ours(text, self._owner)
-        new = self._text(self._desired, found, held)
-        if new == text:
+        if self._text(self._desired, found, held).text == text:
             return found
         return replace(found, complaint=self._complaint(self._desired, found, held))
 
@@ -241,7 +263,7 @@ class Keepalived(Base):
 
         With weights as described: it complains of a service whose quorum is drained, and yet does what it is asked.
         """
-        return self._service.complaint(self._text(desired, current, replace(held, others={})))
+        return self._service.complaint(self._text(desired, current, replace(held, others={})).text)
 
     def _ipvs(self, with_table: bool = True) -> tuple[Table, Mapping[str, Daemon]]:
         """The table and the sync daemons, without loading IPVS."""
@@ -257,25 +279,33 @@ class Keepalived(Base):
             return self._leaving(current, held, prune)
         return self._running(self._desired, current, held, prune)
 
-    def _text(self, desired: Desired, current: Current, held: Held) -> str:
+    def _text(self, desired: Desired, current: Current, held: Held) -> HeldBack:
         """The whole configuration; pure.
 
         :raises InvalidInput: the host lacks an interface, or the password can't be.
         """
         definitions = desired.naming.resolved(current.addresses, current.links)
         text = conf.whole(self._owner, definitions, desired.body, self._password)
-        return conf.with_weights(text, _file_weights(desired, drain.drains(held)))
+        found = HeldBack(text)
+        if desired.unprepared:
+            found = conf.held_back(text, current.text, desired.unprepared)
+        weights = _file_weights(desired, drain.drains(held))
+        return replace(found, text=conf.with_weights(found.text, weights))
 
     def _running(self, desired: Desired, current: Current, held: Held, prune: bool) -> Plan:
         self._check(desired, current, held)
         drains = drain.drains(held)
         weights = drain.weights_of(desired.services) if drains else {}
-        wanted = drain.applied(desired.services, drains, weights)
-        text = self._text(desired, current, held)
-        going = self._going(desired, current, held)
+        back = self._text(desired, current, held)
+        text = back.text
+        # What stays as it is is not looked at.
+        services = model.without_places(desired.services, back.waiting)
+        wanted = drain.applied(services, drains, weights)
+        former = {(REAL_SERVER, ownership.real_server_name(*place)) for place in back.former}
+        going = self._going(desired, current, held) - former
         load = self._load(desired, wanted, current, text, going)
         target = model.repaired(current.table, wanted, desired.inhibit)
-        made = desired.made
+        made = replace(desired.made, names=desired.made.names | (Made.of(held).names & former))
         if prune:
             # What keepalived removes by itself is seen in the configuration.
             target = model.without(target, going - (load.going if load else frozenset()))
@@ -302,6 +332,9 @@ class Keepalived(Base):
             details={
                 **state.details(desired, wanted),
                 "drains": drain.report(drains, weights, weights, time.time()),
+                "not_added": [
+                    drain.key_data(ownership.real_server_name(*place)) for place in back.waiting
+                ],
             },
             work=wanted,
         )
@@ -402,6 +435,8 @@ class Keepalived(Base):
         is_read = unit.is_active and not current.is_pending
         known = conf.objects(current.text) if is_read else set()
         serving = model.believed(current.table, wanted, desired.inhibit)
+        new_checks = conf.checks(text)
+        old_checks = conf.checks(current.text) if is_read else {}
         return Configuration(
             text,
             current.text,
@@ -410,6 +445,8 @@ class Keepalived(Base):
             frozenset(place for place in serving if (place[0], "") not in known),
             # What it has made it removes by itself, if it runs.
             frozenset(_known(current.text, going) if unit.is_active else ()),
+            current.table,
+            any(new_checks.get(place) != old_checks.get(place) for place in serving),
             unit.is_active and not desired.owns_table and (bool(known) or not is_read),
             not unit.is_active
             and any(each.address in desired.floating for each in current.addresses),
@@ -551,7 +588,8 @@ class Keepalived(Base):
     def _run(self, load: Configuration) -> None:
         """Start keepalived with a configuration, or have it read one, and wait until the table is as described.
 
-        :raises KernelRefusal: it does not run with it. Then the configuration from before is in place.
+        :raises KernelRefusal: it does not run with it, or takes all real servers of a service out of service. Then the
+            configuration from before is in place.
         """
         first = conf.believing(load.text, load.believed)
         if load.serves:
@@ -568,40 +606,70 @@ class Keepalived(Base):
                 if not load.unit.is_enabled:
                     self._service.enable()
                 self._service.start()
+                if load.serves:
+                    self._wait_for_addresses()
             if first != load.text:
                 # What it believes it goes on believing until a check fails. For what comes later, alpha holds again.
                 self._service.put(load.text)
                 self._service.reload()
-            self._settle(load)
+            lost = self._settle(load)
             if not self._service.unit().is_active:
                 raise self._service.dead("keep keepalived running")
+            if lost:
+                raise _without_real_servers(lost)
         except KernelRefusal:
             self._restore(load)
             raise
         self._service.set_pending(False)
 
+    def _wait_for_addresses(self) -> None:
+        """Wait until VRRP has added the addresses again: another configuration would have it begin anew."""
+        floating = self._desired.floating if self._desired else ()
+        end = self._service.now() + _ADDRESS_SECONDS
+        while self._service.now() < end:
+            self._ip.forget()
+            if any(each.address in floating for each in self._ip.addresses()):
+                return
+            self._service.sleep(_INTERVAL)
+
     def _restore(self, load: Configuration) -> None:
         """The configuration from before, and keepalived with it, if it ran."""
         self._service.put(load.before)
         self._service.set_pending(False)
+        is_active = self._service.unit().is_active
         with contextlib.suppress(KernelRefusal):
             if load.unit.is_active and load.before:
-                self._service.start()
-            elif not load.unit.is_active and not load.unit.is_enabled:
-                self._service.disable()
+                # What it has taken out it adds again once the checks from before succeed, which begin at once.
+                (self._service.reload if is_active else self._service.start)()
+            elif not load.unit.is_active:
+                if is_active:
+                    self._service.kill()
+                    self._put_back(load.table)
+                if not load.unit.is_enabled:
+                    self._service.disable()
 
-    def _settle(self, load: Configuration) -> None:
-        """Wait until the table is as desired: real servers come when their checks have succeeded."""
+    def _settle(self, load: Configuration) -> list[ServiceKey]:
+        """Wait until the table is as desired: real servers come when their checks have succeeded.
+
+        A real server that is at work stays in service until a check that is new to keepalived has failed. So with such
+        checks, time has to pass.
+
+        :returns: the services that have lost all their real servers.
+        """
         desired = self._desired
         if desired is None:
-            return
+            return []
         start = self._service.now()
         while True:
             waited = self._service.now() - start
-            if waited >= desired.settle_seconds or self._is_settled(
+            table, _daemons = self._ipvs(desired.owns_table)
+            lost = model.lost(load.table, table, load.wanted, desired.sorry)
+            if waited >= desired.settle_seconds or (lost and load.is_unproven):
+                return lost
+            if not load.is_unproven and self._is_settled(
                 desired, load, waited < _ATTRIBUTE_SECONDS
             ):
-                return
+                return lost
             self._service.sleep(_INTERVAL)
 
     def _is_settled(self, desired: Desired, load: Configuration, with_attributes: bool) -> bool:
@@ -641,17 +709,21 @@ class Keepalived(Base):
             if number not in (errno.ENOENT, errno.ESRCH)
         )
 
+    def _put_back(self, before: Table) -> None:
+        """Add what the table had before and has no more."""
+        table, _daemons = self._ipvs()
+        lacking = table_plan(table, model.united(table, before)).changes
+        if lacking:
+            with self._kernel.changing() as ipvs:
+                ipvs.execute(lacking)
+
     def _give_up_table(self) -> None:
         """Have keepalived forget its virtual servers. What it removes of them all the same is put back at once."""
         before, _daemons = self._ipvs()
         self._service.give_up_table()
         end = self._service.now() + _ATTRIBUTE_SECONDS
         while True:
-            table, _daemons = self._ipvs()
-            lost = table_plan(table, model.united(table, before)).changes
-            if lost:
-                with self._kernel.changing() as ipvs:
-                    ipvs.execute(lost)
+            self._put_back(before)
             if self._service.now() >= end:
                 return
             self._service.sleep(_INTERVAL)
@@ -677,6 +749,16 @@ class Keepalived(Base):
         for each in self._ip.addresses():
             if each in work.addresses:
                 self._service.remove_address(each)
+
+
+def _without_real_servers(services: Sequence[ServiceKey]) -> KernelRefusal:
+    names = ", ".join(map(str, services))
+    return KernelRefusal(
+        f"Could not keep real servers in service of {names}",
+        0,
+        "with the new configuration, the health checks of all its real servers fail",
+        "correct health_check or the real servers, and run again; the configuration from before is in place",
+    )
 
 
 def _file_weights(desired: Desired, drains: drain.Drains) -> dict[Place, int]:

@@ -56,6 +56,7 @@ OPTIONS: Mapping[str, Any] = {
         "default": [],
     },
     "max_removals": {"type": "str"},
+    "unprepared": {"type": "list", "elements": "str", "default": []},
     "sync": {"type": "dict", "options": {"syncid": {"type": "int", "required": True}}},
     "floating": {"type": "list", "elements": "str", "default": []},
 }
@@ -78,6 +79,7 @@ class Desired:
     :ivar syncid: of the sync daemon that it runs; None for none.
     :ivar floating: the addresses that it moves between the directors.
     :ivar settle_seconds: how long it may take until real servers have passed their checks.
+    :ivar unprepared: addresses of real servers that may not be ready to work: they are not added, and stay as they are.
     """
 
     body: str
@@ -90,6 +92,7 @@ class Desired:
     syncid: int | None = None
     floating: tuple[str, ...] = ()
     settle_seconds: float = _SETTLE_SECONDS
+    unprepared: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Desired:
@@ -119,6 +122,9 @@ class Desired:
             given["sync"]["syncid"] if given["sync"] else None,
             tuple(canonical_address(each, SUBJECT, "floating")[1] for each in given["floating"]),
             _seconds(entry.get("settle_seconds")),
+            frozenset(
+                canonical_address(each, SUBJECT, "unprepared")[1] for each in given["unprepared"]
+            ),
         )
 
     @property
@@ -188,6 +194,22 @@ class Made:
         )
 
 
+def without_places(table: Table, places: Collection[Place]) -> Table:
+    """A table without some real servers, and without services that only had those."""
+    if not places:
+        return table
+    found = {}
+    for key, service in table.items():
+        servers = {
+            server: attributes
+            for server, attributes in service.real_servers.items()
+            if (str(key), str(server)) not in places
+        }
+        if servers or not service.real_servers:
+            found[key] = replace(service, real_servers=servers)
+    return found
+
+
 def names_of(table: Table) -> set[Name]:
     """The names of all objects of a table."""
     found = {name_of(key) for key in table}
@@ -234,6 +256,27 @@ def failing(
 def missing(table: Table, wanted: Table) -> list[ServiceKey]:
     """The services that the table lacks."""
     return [key for key in wanted if key not in table]
+
+
+def lost(
+    before: Table, table: Table, wanted: Table, sorry: Mapping[ServiceKey, RealServerKey]
+) -> list[ServiceKey]:
+    """The services that had real servers at work, and have none any more, although some are to be.
+
+    :param sorry: by service, what serves where all others have failed, and does not count.
+    """
+    found = []
+    for key, service in wanted.items():
+        others = {sorry[key]} if key in sorry else set()
+        to_be = any(attributes.weight for attributes in service.real_servers.values())
+        if to_be and _works(before, key, others) and not _works(table, key, others):
+            found.append(key)
+    return found
+
+
+def _works(table: Table, key: ServiceKey, but: Collection[RealServerKey]) -> bool:
+    servers = table[key].real_servers if key in table else {}
+    return any(its.weight and server not in but for server, its in servers.items())
 
 
 def repaired(
@@ -347,7 +390,9 @@ class State:
             for key, service in wanted.items()
             if key in self.table
             for server in self.table[key].real_servers
-            if server not in service.real_servers and (key, server) not in sorry
+            if server not in service.real_servers
+            and (key, server) not in sorry
+            and name_of(key, server) not in desired.names
         ]
         return {
             **found,

@@ -4,9 +4,12 @@
 
 """In which order the directors of a cluster are changed, as each can tell for itself. Pure.
 
-Those that stand by come first, and the one that has the addresses last: if a change is bad, it is found out while the
-service does not depend on it. A director that joins comes after the one that has the addresses, which only speaks to
-it then; before, the new one would hear nobody, and take the addresses too.
+Backups come first, and the one that has the addresses last: if a change is bad, it is found out while the service
+does not depend on it. A director that joins comes after the one that has the addresses, which only speaks to it then;
+before, the new one would hear nobody, and take the addresses too.
+
+Where keepalived leaves, it is the same. It leaves a backup first, so that none is left to take over what the active
+director keeps. And a director that is to have the addresses by itself comes after the one that gives them up.
 """
 
 from __future__ import annotations
@@ -14,13 +17,15 @@ from __future__ import annotations
 ACTIVE, JOINING = "active", "joining"
 
 
-def waits_as(runs: bool, holds: bool, others_hold: bool) -> str:
+def waits_as(runs: bool, holds: bool, others_hold: bool, takes: bool = False) -> str:
     """Why a director lets the others go first; empty where it does not.
 
     :param runs: whether keepalived runs here in our name.
     :param holds: whether this host has floating addresses.
     :param others_hold: whether another machine answers for one.
+    :param takes: whether this host is to have the addresses by itself, without keepalived.
     """
-    if runs:
-        return ACTIVE if holds else ""
-    return JOINING if others_hold and not holds else ""
+    if runs and holds:
+        return ACTIVE
+    comes = takes or not runs
+    return JOINING if comes and others_hold and not holds else ""

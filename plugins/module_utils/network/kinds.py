@@ -421,6 +421,7 @@ class Situation:
 
     :ivar before: how packets to the control node leave now; None where that is not known.
     :ivar script: the earlier boot script.
+    :ivar kept: the routes that keep their gateway, because nobody has the new one yet.
     """
 
     host: Routing
@@ -429,12 +430,15 @@ class Situation:
     before: NextHop | None = None
     script: str | None = None
     pending: bool = False
+    kept: tuple[str, ...] = ()
 
 
 class Routes(OfNetwork["Mapping[str, Any] | None"]):
     """The return routes of one owner.
 
     :param options: those of lvs_route; None for no return route.
+    :param patient: whether a route keeps its gateway as long as nobody answers for the new one, such as a floating
+        address that no director has yet.
     """
 
     name = "routes"
@@ -448,9 +452,12 @@ class Routes(OfNetwork["Mapping[str, Any] | None"]):
         commands: Commands,
         at_boot: bool = True,
         rollback_seconds: int = 60,
+        patient: bool = False,
     ) -> None:
         super().__init__(options, owner, ip, commands, at_boot)
         self._seconds = int(options["rollback"]) if options else rollback_seconds
+        self._patient = patient
+        self._silent: frozenset[str] | None = None
         self._started = False
         self._undoing = ""
 
@@ -463,25 +470,46 @@ class Routes(OfNetwork["Mapping[str, Any] | None"]):
         commands: Commands,
         at_boot: bool = True,
         rollback_seconds: int = 60,
+        patient: bool = False,
     ) -> Routes:
         """The return routes of an entry of a host's configuration; None for none."""
         options = filled(entry, ROUTE_OPTIONS) if entry else None
         if options:
             return_route.check_numbers(options)
-        return cls(options, owner, ip, commands, at_boot, rollback_seconds)
+        return cls(options, owner, ip, commands, at_boot, rollback_seconds, patient)
 
-    def read(self, _held: Held, _check_mode: bool) -> Situation:
+    def read(self, held: Held, _check_mode: bool) -> Situation:
         host = self._ip.routing(FAMILIES)
         request = return_route.Request()
         if self._request:
             own = {each.address for each in self._ip.addresses()}
             request = return_route.request_of(self._request, own, self._ip.next_hop)
+        script = files.read(boot.path(boot.ROUTES, self._owner))
+        kept: tuple[str, ...] = ()
+        if self._patient:
+            claims = with_script(held.claims(return_route.KIND), script)
+            if self._silent is None:
+                # A gateway that comes meanwhile is for the next run: what is planned is compared with what was done.
+                others = return_route.other_gateways(request, host, claims)
+                self._silent = frozenset(
+                    family for family, way in others.items() if not self._answers(way)
+                )
+            request, kept = return_route.waiting(request, host, claims, self._silent)
         peer = session.connection()
         before = None
         if peer:
             before = self._ip.next_hop(*peer) or self._ip.next_hop(peer[0])
-        script = files.read(boot.path(boot.ROUTES, self._owner))
-        return Situation(host, request, peer, before, script, rollback.is_pending(self._owner))
+        pending = rollback.is_pending(self._owner)
+        return Situation(host, request, peer, before, script, pending, kept)
+
+    def _answers(self, way: NextHop) -> bool:
+        """Whether a machine has an address; where it can't be asked, it is taken to have it."""
+        from . import wire  # noqa: PLC0415  (only where something is asked)
+
+        if wire.mac_of(way.interface) is None:
+            return True
+        asking = [(way.interface, self._ip.link_local(way.interface))]
+        return bool(wire.ask(asking, [way.gateway], _PROBE_SECONDS))
 
     def plan(self, current: Situation, held: Held, prune: bool, _check_mode: bool) -> Plan:
         claims = with_script(held.claims(return_route.KIND), current.script)
@@ -505,7 +533,7 @@ class Routes(OfNetwork["Mapping[str, Any] | None"]):
             claims={return_route.KIND: todo.claims},
             diffs={"routes": Diff(*todo.lines)},
             scripts=(Script(boot.ROUTES, "return routes", body),),
-            remaining=() if prune else todo.surplus,
+            remaining=() if prune else (*todo.surplus, *current.kept),
             packages=_packages(changed),
             details={
                 "next_hops": {

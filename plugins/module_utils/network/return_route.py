@@ -156,6 +156,46 @@ def plan(
     )
 
 
+def route_there(
+    request: Request, family: str, host: Routing, claims: Mapping[str, Claim]
+) -> Route | None:
+    """The return route of ours in the place of the one that is asked for; None where there is none."""
+    table = request.table if request.mode == POLICY else MAIN
+    for route in host.routes:
+        place = (route.family, route.table, route.metric)
+        if place == (family, table, LOWEST_METRIC[family]) and str(route) in claims:
+            return route
+    return None
+
+
+def other_gateways(
+    request: Request, host: Routing, claims: Mapping[str, Claim]
+) -> dict[str, NextHop]:
+    """By family, the gateways that are asked for where a return route of ours has another one."""
+    found = {}
+    for family, way in request.gateways.items():
+        there = route_there(request, family, host, claims)
+        if there and NextHop(there.gateway, there.interface) != way:
+            found[family] = way
+    return found
+
+
+def waiting(
+    request: Request, host: Routing, claims: Mapping[str, Claim], silent: Collection[str]
+) -> tuple[Request, tuple[str, ...]]:
+    """The request with the gateways that are there already, for some families, and the words of these routes.
+
+    :param silent: the families whose new gateway nobody has yet.
+    """
+    gateways, kept = dict(request.gateways), []
+    for family in silent:
+        there = route_there(request, family, host, claims)
+        if there:
+            gateways[family] = NextHop(there.gateway, there.interface)
+            kept.append(str(there))
+    return replace(request, gateways=gateways), tuple(kept)
+
+
 def _order(each: Object) -> tuple[int, str]:
     """Routes of our own table, then the rules that lead there, then the host's default route."""
     if isinstance(each, Rule):

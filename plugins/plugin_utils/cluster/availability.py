@@ -54,15 +54,16 @@ def floating_addresses(cluster: Cluster) -> list[str]:
 def floating_gateways(cluster: Cluster) -> list[str]:
     """The next hops of real servers that are no host's own address, and on a network of the directors.
 
-    Another one is that of a router, which leads to the directors.
+    Another one is that of a router, which leads to the directors. Where another program moves the addresses, the
+    networks are not known; what it moves is nobody's own.
     """
-    if not cluster.vrrp:
-        return []
-    owned = {*cluster.topology.owners, *cluster.vrrp.own_addresses}
+    vrrp = cluster.vrrp
+    owned = {*cluster.topology.owners, *(vrrp.own_addresses if vrrp else ())}
     return [
         address
         for address in cluster.gateways
-        if address not in owned and any(each.holds(address) for each in cluster.vrrp.segments)
+        if address not in owned
+        and (vrrp is None or any(each.holds(address) for each in vrrp.segments))
     ]
 
 

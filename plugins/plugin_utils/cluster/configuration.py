@@ -245,10 +245,8 @@ def _table(services: list[VirtualService], cluster: Cluster, values: Values) -> 
     ]
     virtual = virtual_addresses(services)
     holding: Configuration = {}
-    if cluster.vrrp:
+    if cluster.vrrp or cluster.high_availability == EXTERNAL:
         holding = {"addresses": [], "release": floating_addresses(cluster)}
-    elif cluster.high_availability == EXTERNAL:
-        holding = {"addresses": [], "release": virtual}
     elif virtual:
         holding = {
             "addresses": virtual,

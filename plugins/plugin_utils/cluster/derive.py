@@ -221,7 +221,7 @@ def _read(
         frozenset(set.intersection(*snat) if snat else ()),
         vrrp,
     )
-    return replace(cluster, gateways=_gateways(cluster, values, inventory)) if vrrp else cluster
+    return replace(cluster, gateways=_gateways(cluster, values, inventory))
 
 
 def _gateways(

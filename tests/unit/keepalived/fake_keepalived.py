@@ -25,17 +25,21 @@ from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.service imp
 from ansible_collections.lvs.cluster.plugins.module_utils.network.address import Address
 
 
-def server_lines(data):
+def server_lines(data, path=""):
     endpoint = f"{data['address']}:{data['port']}"
     lines = [f"  # real server {endpoint}", f"  real_server {data['address']} {data['port']} {{"]
     lines += [f"    weight {data.get('weight', 1)}"]
     if data.get("upper_threshold"):
         lines += [f"    uthreshold {data['upper_threshold']}"]
-    return [*lines, "    TCP_CHECK {", "    }", "  }"]
+    its = ["      url {", f"        path {path}", "      }"] if path else []
+    return [*lines, "    HTTP_GET {" if path else "    TCP_CHECK {", *its, "    }", "  }"]
 
 
-def service_lines(data, inhibit=False):
-    """A virtual server as the control node derives it; of the data of a service."""
+def service_lines(data, inhibit=False, path=""):
+    """A virtual server as the control node derives it; of the data of a service.
+
+    :param path: of its check by HTTP; empty for one by TCP.
+    """
     lines = [
         f"# service {data['protocol']} {data['address']}:{data['port']}",
         f"virtual_server {data['address']} {data['port']} {{",
@@ -44,7 +48,7 @@ def service_lines(data, inhibit=False):
         *(["  inhibit_on_failure"] if inhibit else []),
     ]
     for each in data["real_servers"]:
-        lines += server_lines(each)
+        lines += server_lines(each, path)
     return [*lines, "}"]
 
 
@@ -93,6 +97,7 @@ class FakeKeepalived:
 
     :ivar done: what it was told, in order.
     :ivar sick: the real servers that fail their checks.
+    :ivar wrong: what a configuration must not have: else all real servers fail their checks.
     :ivar refused: what ``keepalived -t`` says.
     :ivar dies: whether it ends right after each start.
     :ivar killed_at: the number of the step before which the run is killed.
@@ -111,6 +116,7 @@ class FakeKeepalived:
         self.enabled = False
         self.masked = False
         self.sick = set()
+        self.wrong = ""
         self.refused = ""
         self.dies = False
         self.done = []
@@ -240,7 +246,7 @@ class FakeKeepalived:
         elif self.up[key, server] and known.weight != attributes.weight:
             table[key] = table[key].with_real_server(server, attributes)
         # The check.
-        is_well = str(server) not in self.sick
+        is_well = str(server) not in self.sick and not (self.wrong and self.wrong in self.file)
         if is_well and not self.up[key, server]:
             table[key] = table[key].with_real_server(server, attributes)
         elif not is_well and self.up[key, server]:

@@ -249,6 +249,106 @@ def test_a_diff_shows_no_password_and_yet_a_new_one():
     assert conf.shown("", "a\n") == ((), ("a",))
 
 
+HEADER = "# Of lvs.cluster, for owner a: written by Ansible\n"
+
+
+def one_service(*servers, service="tcp 192.0.2.1:80"):
+    """A configuration with one service; each real server is (name, method)."""
+    lines = ["global_defs {", "}", f"# service {service}", "virtual_server {"]
+    for name, method in servers:
+        lines += [f"    # real server {name}", "    real_server {", f"        lvs_method {method}"]
+        lines += ["        TCP_CHECK {", "            retry 1", "        }", "    }"]
+    return "\n".join([HEADER.rstrip("\n"), *lines, "}"]) + "\n"
+
+
+FIRST, SECOND = ("10.0.0.1:80", "NAT"), ("[fd00::2]:80", "NAT")
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "unprepared", "left", "waiting", "former"),
+    [
+        pytest.param(
+            [FIRST], [FIRST, SECOND], ["fd00::2"], [FIRST], [SECOND], [], id="a new one waits"
+        ),
+        pytest.param([FIRST], [FIRST, SECOND], [], [FIRST, SECOND], [], [], id="nothing waits"),
+        pytest.param(
+            [FIRST, SECOND],
+            [FIRST, SECOND],
+            ["10.0.0.1"],
+            [FIRST, SECOND],
+            [],
+            [],
+            id="it is there already",
+        ),
+        pytest.param(
+            [FIRST],
+            [("10.0.0.1:80", "DR")],
+            ["10.0.0.1"],
+            [FIRST],
+            [FIRST],
+            [],
+            id="it keeps its method",
+        ),
+        pytest.param(
+            [FIRST],
+            [("10.0.0.1:8080", "NAT")],
+            ["10.0.0.1"],
+            [FIRST],
+            [("10.0.0.1:8080", "NAT")],
+            [FIRST],
+            id="its former port stays",
+        ),
+        pytest.param(
+            [FIRST, SECOND],
+            [("10.0.0.9:80", "NAT"), SECOND],
+            ["10.0.0.9"],
+            [FIRST, SECOND],
+            [("10.0.0.9:80", "NAT")],
+            [FIRST],
+            id="its former address may be any that goes",
+        ),
+        pytest.param(
+            [FIRST, SECOND],
+            [SECOND],
+            [],
+            [SECOND],
+            [],
+            [],
+            id="what goes goes, where nothing waits",
+        ),
+    ],
+)
+def test_what_is_not_prepared_stays_as_it_was(before, new, unprepared, left, waiting, former):
+    back = conf.held_back(one_service(*new), one_service(*before), unprepared)
+    assert back.text == one_service(*left)
+    place = "tcp 192.0.2.1:80"
+    assert back.waiting == tuple((place, name) for name, _method in waiting)
+    assert back.former == tuple((place, name) for name, _method in former)
+
+
+def test_a_service_none_of_whose_real_servers_is_prepared_waits_too():
+    back = conf.held_back(one_service(FIRST), None, ["10.0.0.1"])
+    assert back.text == HEADER + "global_defs {\n}"
+    assert back.waiting == (("tcp 192.0.2.1:80", "10.0.0.1:80"),)
+    # Somebody else's configuration says nothing of what was ours.
+    theirs = one_service(FIRST).replace(HEADER, "")
+    assert conf.held_back(one_service(FIRST), theirs, ["10.0.0.1"]) == back
+
+
+def test_the_lines_of_a_check_are_those_that_are_no_attributes():
+    place = ("tcp 192.0.2.1:80", "10.0.0.1:80")
+    lines = conf.checks(one_service(FIRST))[place]
+    assert lines == (
+        *("# real server 10.0.0.1:80", "real_server {"),
+        *("TCP_CHECK {", "retry 1", "}", "}"),
+    )
+    assert conf.checks(one_service(("10.0.0.1:80", "DR")))[place] == lines
+    assert conf.checks(one_service(FIRST).replace("retry 1", "retry 2"))[place] != lines
+    assert conf.checks(conf.believing(one_service(FIRST), [place]))[place] == lines
+    assert conf.checks(one_service(FIRST).replace(HEADER, "")) == {}
+    assert conf.checks(None) == {}
+
+
 def test_what_programs_say_is_shown_without_the_password():
     said = "(VI) auth_pass 's3cret' is bad; line $PASSWORD=s3cret; s3crets and my-s3cret stay"
     assert conf.masked(said, "s3cret") == (
@@ -261,3 +361,11 @@ def test_what_programs_say_is_shown_without_the_password():
 def test_a_host_that_serves_does_not_wait_at_its_start():
     text = "global_defs {\n    router_id a\n    vrrp_startup_delay 10\n}\n"
     assert conf.at_once(text) == "global_defs {\n    router_id a\n}\n"
+
+
+def test_a_host_that_serves_has_its_addresses_back_soon():
+    instance = "vrrp_instance a {{\n    priority 200\n    advert_int {}\n}}\n"
+    assert conf.at_once(instance.format("1.5")) == instance.format("0.1")
+    # Seconds are whole in version 2.
+    old = "    vrrp_version 2\n" + instance.format("1")
+    assert conf.at_once(old) == old

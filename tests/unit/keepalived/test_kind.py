@@ -72,12 +72,12 @@ def dns(*servers):
     return {**key, "scheduler": "rr", "real_servers": list(servers or (server(1, 53),))}
 
 
-def entry(*services, table=True, inhibit=False, more="", **options):
+def entry(*services, table=True, inhibit=False, more="", path="", **options):
     """What the control node derives."""
     listed = list(services) if services else [web()]
     text = [f"vrrp {more}".strip()]
     for each in listed if table else ():
-        text += service_lines(each, inhibit)
+        text += service_lines(each, inhibit, path)
     found = {
         "text": "\n".join(text) + "\n",
         "interfaces": {"OWN": {"of": "10.83.0.2"}, "VIP": {"for": VIP}},
@@ -522,14 +522,99 @@ def test_a_host_that_serves_already_does_not_wait_when_keepalived_starts(host, s
 
 def test_a_service_that_comes_to_a_running_keepalived_is_taken_over_too(host):
     host.run(entry())
-    there = {RealServerKey.at("10.0.0.1", 53): RealServerAttributes(upper_threshold=3)}
+    there = {
+        RealServerKey.at("10.0.0.1", 53): RealServerAttributes(upper_threshold=3),
+        RealServerKey.at("10.0.0.2", 53): RealServerAttributes(),
+    }
     host.kernel.services[DNS] = Service(DNS, scheduled("lc"), there)
     host.keepalived.sick = {"10.0.0.1:53"}
-    outcome = host.run(entry(web(), dns()))
+    outcome = host.run(entry(web(), dns(server(1, 53), server(2, 53))))
     assert host.keepalived.done[3:] == ["put", "put", "reload", "put", "reload"]
-    assert host.servers(DNS) == {}
+    assert host.servers(DNS) == {"10.0.0.2:53": 1}
     assert host.kernel.services[DNS].attributes.scheduler == "rr"
     assert f"edit service udp {VIP}:53" in words(outcome)
+
+
+def test_what_is_not_prepared_is_not_added_and_told(host):
+    """It is alive, and yet it may lack the virtual address or the way back."""
+    host.run(entry(web(server(1))))
+    outcome = host.run(entry(web(server(1), server(2)), unprepared=["10.0.0.2"]))
+    assert not outcome.changed
+    assert host.servers() == {"10.0.0.1:80": 1}
+    details = outcome.plans["keepalived"].details
+    assert [each["real_server"]["address"] for each in details["not_added"]] == ["10.0.0.2"]
+    assert details["failing"] == []
+    assert words(host.run(entry(web(server(1), server(2))))) == RELOAD
+    assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:80": 1}
+
+
+def test_what_is_not_prepared_stays_under_its_former_port(host):
+    host.run(entry())
+    moved = web(server(1), server(2, 8080))
+    outcome = host.run(entry(moved, unprepared=["10.0.0.2"]))
+    assert not outcome.changed
+    assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:80": 1}
+    host.run(entry(moved))
+    assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:8080": 1}
+
+
+LOST = f"Could not keep real servers in service of tcp {VIP}:80: with the new configuration, the health checks"
+
+
+@pytest.mark.parametrize("inhibit", [False, True])
+def test_checks_that_take_every_real_server_out_of_service_are_taken_back(host, inhibit):
+    host.run(entry(path="/", inhibit=inhibit))
+    before = host.keepalived.file
+    host.keepalived.wrong = "/typo"
+    began = host.keepalived.clock
+    with pytest.raises(Refused, match=LOST):
+        host.run(entry(path="/typo", inhibit=inhibit))
+    # As soon as it is seen.
+    assert host.keepalived.clock == began
+    assert host.keepalived.file == before
+    assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:80": 1}
+    assert not host.keepalived.pending
+    assert not host.run(entry(path="/", inhibit=inhibit)).changed
+    host.keepalived.wrong = ""
+    assert words(host.run(entry(path="/typo", inhibit=inhibit))) == RELOAD
+
+
+def test_a_check_that_is_new_to_keepalived_is_waited_for(host):
+    """Until it has failed, a real server that was at work stays in service."""
+    host.run(entry(path="/"))
+    began = host.keepalived.clock
+    host.run(entry(path="/other"))
+    assert host.keepalived.clock - began >= 5
+    began = host.keepalived.clock
+    host.run(entry(web(scheduler="lc"), path="/other"))
+    assert host.keepalived.clock - began < 5
+
+
+def test_one_real_server_that_fails_a_new_check_is_told_and_no_error(host):
+    host.run(entry(path="/"))
+    host.keepalived.sick = {"10.0.0.1:80"}
+    outcome = host.run(entry(path="/other"))
+    assert "10.0.0.1:80" in str(outcome.warnings)
+
+
+def test_what_was_out_of_service_before_is_no_reason_to_refuse(host):
+    host.run(entry(path="/"))
+    host.keepalived.sick = {"10.0.0.1:80", "10.0.0.2:80"}
+    host.keepalived.reload()
+    assert host.servers() == {}
+    assert words(host.run(entry(path="/other"))) == RELOAD
+
+
+def test_where_the_checks_fail_at_the_first_start_the_table_stays_as_it_was(host):
+    there = {ONE: RealServerAttributes(), TWO: RealServerAttributes(weight=3)}
+    host.kernel.services[WEB] = Service(WEB, scheduled("rr"), there)
+    host.keepalived.wrong = "/typo"
+    with pytest.raises(Refused, match=LOST):
+        host.run(entry(path="/typo"), table="release")
+    assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:80": 3}
+    assert host.keepalived.running is None
+    assert host.keepalived.file is None
+    assert not host.keepalived.enabled
 
 
 @pytest.mark.parametrize("weight", [0, 3])

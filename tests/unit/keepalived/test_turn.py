@@ -16,6 +16,21 @@ from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.turn import
 @pytest.mark.parametrize(
     ("runs", "holds", "others_hold", "reason"),
     [
+        pytest.param(True, True, False, ACTIVE, id="no backup is left to take over"),
+        pytest.param(True, False, True, JOINING, id="the other one has to give them up first"),
+        pytest.param(True, False, False, "", id="nobody has them"),
+        pytest.param(False, False, True, JOINING, id="and keepalived runs no more"),
+    ],
+)
+def test_who_waits_for_others_before_it_has_the_addresses_by_itself(
+    runs, holds, others_hold, reason
+):
+    assert waits_as(runs, holds, others_hold, takes=True) == reason
+
+
+@pytest.mark.parametrize(
+    ("runs", "holds", "others_hold", "reason"),
+    [
         pytest.param(True, True, False, ACTIVE, id="the active one comes last"),
         pytest.param(True, False, True, "", id="one that stands by comes first"),
         pytest.param(True, False, False, "", id="nobody serves, so nothing is waited for"),

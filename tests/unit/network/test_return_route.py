@@ -24,8 +24,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils.network.return_route i
     Routing,
     check_session,
     moved,
+    other_gateways,
     plan,
     script_body,
+    waiting,
 )
 
 GATEWAY = NextHop("192.168.0.104", "eth1")
@@ -327,6 +329,30 @@ def test_what_only_grows_keeps_and_names_the_rest():
     kept = plan(Request(), then, todo.claims, prune=False)
     assert (bool(kept), kept.claims) == (False, todo.claims)
     assert set(kept.surplus) == set(todo.claims)
+
+
+@pytest.mark.parametrize("wish", [POLICY, DEFAULT])
+def test_a_route_keeps_its_gateway_as_long_as_nobody_has_the_new_one(wish):
+    first = plan(wish, Routing((OLD, *SEGMENT)), {})
+    there = carried_out(Routing((OLD, *SEGMENT)), first)
+    assert other_gateways(wish, there, first.claims) == {}
+    way = NextHop("192.168.0.1", "eth1")
+    floating = replace(wish, gateways={"ipv4": way}, keep=())
+    assert other_gateways(floating, there, first.claims) == {"ipv4": way}
+    assert waiting(floating, there, first.claims, []) == (floating, ())
+    patient, kept = waiting(floating, there, first.claims, ["ipv4"])
+    assert patient.gateways == {"ipv4": GATEWAY}
+    # All else is as it is asked for.
+    assert patient.keep == ()
+    todo = plan(patient, there, first.claims, prune=False)
+    assert not [each for each in todo.added if isinstance(each, Route)]
+    assert len(kept) == 1
+    assert "192.168.0.104" in kept[0]
+    assert kept[0] in todo.claims
+    # What has no route yet has nothing to lose.
+    assert waiting(floating, Routing(), {}, ["ipv4"]) == (floating, ())
+    # Somebody else's route is none of ours.
+    assert other_gateways(floating, there, {}) == {}
 
 
 def test_scripts_wait_as_long_as_they_are_told(tmp_path):
