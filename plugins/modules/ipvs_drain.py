@@ -170,6 +170,12 @@ restored:
   description: Whether the real server is drained in none of the services, and so has its whole weight.
   returned: success
   type: bool
+in_service:
+  description:
+    - Whether it is drained in none of the services, and gets its share of new connections in all of them. Where
+      keepalived has the table, that says that its health checks succeed on this director.
+  returned: success
+  type: bool
 active_connections:
   description: How many established connections it has in all of the services.
   returned: success
@@ -239,6 +245,10 @@ real_servers:
       description: The same as RV(idle), of this service.
       type: bool
       returned: always
+    in_service:
+      description: The same as RV(in_service), of this service.
+      type: bool
+      returned: always
   sample:
     - service: {protocol: tcp, address: 170.210.122.104, port: 80}
       real_server: {address: 192.168.0.107, port: 80}
@@ -251,6 +261,7 @@ real_servers:
       inactive_connections: 12
       persistent_connections: 0
       idle: false
+      in_service: false
 operations:
   description: What was done, in order, or in check mode would be.
   returned: success

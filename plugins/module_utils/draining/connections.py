@@ -55,6 +55,16 @@ def is_idle(service: ServiceKey, found: Connections, reschedules: bool, fresh: b
     return not found.inactive or (service.protocol in _WITH_STATE and not fresh)
 
 
+def is_in_service(weight: int | None, configured: int | None) -> bool:
+    """Whether a real server that is not drained gets what it is to get of the new connections.
+
+    :param weight: what the kernel has; None where it is not in the table.
+    :param configured: what the configuration of keepalived has; None where it does not make the table. A real server
+        that fails its checks has less.
+    """
+    return weight is not None and (weight > 0 or not configured)
+
+
 def summary(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What the entries of a result come to."""
     listed = list(entries)
@@ -62,4 +72,5 @@ def summary(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         **{name: sum(entry[name] for entry in listed) for name in Connections().data},
         "idle": all(entry["idle"] for entry in listed),
         "restored": not any(entry["drained"] for entry in listed),
+        "in_service": bool(listed) and all(entry["in_service"] for entry in listed),
     }

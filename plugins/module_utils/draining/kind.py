@@ -29,7 +29,7 @@ from ..ipvs.model import Table
 from ..ipvs.ownership import REAL_SERVER, keys_of, real_server_name
 from ..ipvs.plan import EDIT, RealServerOperation
 from .configuration import services_of, with_weights
-from .connections import HANDSHAKE_SECONDS, Connections, is_idle, summary
+from .connections import HANDSHAKE_SECONDS, Connections, is_idle, is_in_service, summary
 from .request import DRAINED, RESTORED, Decision, Request, View
 
 RESCHEDULES = f"{proc.IPVS}expire_quiescent_template"
@@ -125,6 +125,7 @@ class Drains(Base):
         self._given: dict[str, int] = {}
         # The real servers that are as drained as before, because something was refused.
         self._refused: frozenset[str] = frozenset()
+        self._view = View({}, {})
 
     def read(self, held: Held, _check_mode: bool) -> Current:
         """Without loading IPVS: where it is not loaded, the table is empty."""
@@ -135,7 +136,7 @@ class Drains(Base):
         return Current(table, self._scripts(), text, pending, connections, _reschedules())
 
     def plan(self, current: Current, held: Held, _prune: bool, _check_mode: bool) -> Plan:
-        view = View(current.table, services_of(current.text or ""))
+        self._view = view = View(current.table, services_of(current.text or ""))
         before = drain.drains(held)
         decision = self._request.decide(view, held, self._clock(), self._given)
         self._given.update(decision.given)
@@ -267,7 +268,11 @@ class Drains(Base):
         return Progress(len(servers) - len(failures), failures)
 
     def _details(
-        self, current: Current, decision: Decision, weights: Mapping[str, int], changed: bool
+        self,
+        current: Current,
+        decision: Decision,
+        weights: Mapping[str, int],
+        changed: bool,
     ) -> dict[str, Any]:
         """What results say.
 
@@ -288,6 +293,8 @@ class Drains(Base):
                     **drain.drain_data(each, decision.full.get(name), clock),
                     **found.data,
                     "idle": is_idle(keys_of(name)[0], found, current.reschedules, fresh),
+                    "in_service": each is None
+                    and is_in_service(weights.get(name), self._view.weight_configured(name)),
                 }
             )
         return {"real_servers": entries, **summary(entries)}

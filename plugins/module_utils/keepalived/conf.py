@@ -40,6 +40,10 @@ _HEADER = (
 _OURS = re.compile(r"# Of lvs\.cluster, for owner ([A-Za-z0-9_.-]+): ")
 _SERVICE, _REAL_SERVER = "# service ", "# real server "
 _STARTUP_DELAY, _VERSION_2 = "vrrp_startup_delay ", "vrrp_version 2"
+_INSTANCE, _IDENTITY = (
+    "vrrp_instance ",
+    ("interface ", "virtual_router_id ", "unicast_src_ip ", "mcast_src_ip "),
+)
 # In seconds. Version 2 of VRRP has whole ones only.
 _ADVERT, _SHORT_ADVERT = re.compile(r"(\s*advert_int\s+)[0-9.]+"), 0.1
 _BLOCK, _BELIEVED = "real_server ", "alpha no"
@@ -358,6 +362,26 @@ def believing(text: str, places: Collection[Place]) -> str:
         if place in places and stripped.startswith(_BLOCK):
             lines.append(f"{line[: len(line) - len(stripped)]}  {_BELIEVED}")
     return "\n".join(lines)
+
+
+def instances(text: str | None) -> set[tuple[str, ...]]:
+    """What tells the VRRP instances of a configuration apart: one with other words is another instance.
+
+    When keepalived reads its configuration again, an instance that is not the same begins anew (``vrrp_exist`` in
+    vrrp.c): its addresses are gone until it has found nobody else.
+    """
+    found: set[tuple[str, ...]] = set()
+    words: tuple[str, ...] | None = None
+    for line in (text or "").split("\n"):
+        stripped = line.strip()
+        if stripped.startswith(_INSTANCE):
+            words = ()
+        elif words is not None and stripped.startswith(_IDENTITY):
+            words += (stripped,)
+        elif words is not None and line.startswith("}"):
+            found.add(words)
+            words = None
+    return found
 
 
 def at_once(text: str) -> str:

@@ -40,7 +40,7 @@ from ..network.iproute import IpRoute
 from . import conf, model, turn
 from .conf import HeldBack, Naming, Place
 from .model import Desired, Made, State
-from .service import Service, Unit
+from .service import DROP_IN, DROP_IN_TEXT, Service, Unit
 
 PACKAGE = "keepalived"
 _OBJECT = "keepalived"
@@ -49,8 +49,9 @@ _INTERVAL = 0.2
 _PROBE_SECONDS = 0.3
 # How long keepalived gets to change attributes itself after a reload, before they are changed for it.
 _ATTRIBUTE_SECONDS = 2.0
-# How long it gets for the addresses after a start without a delay, where it hears no other director.
-_ADDRESS_SECONDS = 5.0
+# How long it gets for the addresses after a start without a delay, where it hears no other director; and until it has
+# removed those that it has found.
+_ADDRESS_SECONDS, _REMOVAL_SECONDS = 5.0, 1.0
 
 TableOperation = Union[ServiceOperation, RealServerOperation]
 
@@ -64,6 +65,7 @@ class Current:
     :ivar is_pending: whether keepalived has yet to read it.
     :ivar table: the IPVS table, where keepalived is concerned with it.
     :ivar complaint: what keepalived has against the new configuration.
+    :ivar drop_in: what is added to its unit.
     """
 
     text: str | None
@@ -76,6 +78,7 @@ class Current:
     table: Table = field(default_factory=dict)
     daemons: Mapping[str, Daemon] = field(default_factory=dict)
     complaint: str = ""
+    drop_in: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Configuration:
     :ivar table: the one that was there.
     :ivar is_unproven: whether real servers are at work of which keepalived does not know yet what their checks say.
     :ivar gives_up_table: whether it may have virtual servers now and is to have none, and they stay.
-    :ivar serves: whether this host has addresses that it is to move, although it does not run.
+    :ivar serves: whether this host has addresses that VRRP would take away until it has found nobody else.
     """
 
     text: str
@@ -250,6 +253,7 @@ class Keepalived(Base):
             frozenset(self._ip.links()),
             table,
             daemons,
+            drop_in=self._service.drop_in(),
         )
         if self._desired is None or not found.is_installed:
             return found
@@ -324,6 +328,7 @@ class Keepalived(Base):
                 conf.PATH: Diff(*conf.shown(current.text, text))
                 if current.text != text
                 else Diff(),
+                DROP_IN: _drop_in_diff(current.drop_in, DROP_IN_TEXT),
                 "IPVS": Diff(todo.before, todo.after),
             },
             packages=() if current.is_installed else (PACKAGE,),
@@ -448,8 +453,8 @@ class Keepalived(Base):
             current.table,
             any(new_checks.get(place) != old_checks.get(place) for place in serving),
             unit.is_active and not desired.owns_table and (bool(known) or not is_read),
-            not unit.is_active
-            and any(each.address in desired.floating for each in current.addresses),
+            any(each.address in desired.floating for each in current.addresses)
+            and (not is_read or bool(conf.instances(text) - conf.instances(current.text))),
         )
 
     def _leaving(self, current: Current, held: Held, prune: bool) -> Plan:
@@ -479,10 +484,15 @@ class Keepalived(Base):
         before, _after = conf.shown(current.text, None)
         if current.text is not None:
             shrink.append(Operation("delete", conf.PATH))
+        if current.drop_in is not None:
+            shrink.append(Operation("delete", DROP_IN))
         return Plan(
             tuple(grow),
             tuple(shrink),
-            diffs={conf.PATH: Diff(before, ())},
+            diffs={
+                conf.PATH: Diff(before, ()),
+                DROP_IN: _drop_in_diff(current.drop_in, None),
+            },
             details={"state": current.unit.state},
         )
 
@@ -541,7 +551,9 @@ class Keepalived(Base):
 
     def do(self, operation: Operation) -> None:
         work = operation.work
-        if operation.verb == "write":
+        if operation.object == DROP_IN:
+            self._service.put_drop_in(work)
+        elif operation.verb == "write":
             self._write(work)
         elif operation.verb == "enable":
             self._service.enable()
@@ -593,7 +605,6 @@ class Keepalived(Base):
         """
         first = conf.believing(load.text, load.believed)
         if load.serves:
-            # A start takes the addresses away until VRRP has found nobody else: no longer than that takes.
             first = conf.at_once(first)
         try:
             if first != load.text:
@@ -606,8 +617,8 @@ class Keepalived(Base):
                 if not load.unit.is_enabled:
                     self._service.enable()
                 self._service.start()
-                if load.serves:
-                    self._wait_for_addresses()
+            if load.serves:
+                self._wait_for_addresses()
             if first != load.text:
                 # What it believes it goes on believing until a check fails. For what comes later, alpha holds again.
                 self._service.put(load.text)
@@ -626,6 +637,8 @@ class Keepalived(Base):
         """Wait until VRRP has added the addresses again: another configuration would have it begin anew."""
         floating = self._desired.floating if self._desired else ()
         end = self._service.now() + _ADDRESS_SECONDS
+        # It has yet to remove them.
+        self._service.sleep(_REMOVAL_SECONDS)
         while self._service.now() < end:
             self._ip.forget()
             if any(each.address in floating for each in self._ip.addresses()):
@@ -645,6 +658,9 @@ class Keepalived(Base):
                 if is_active:
                     self._service.kill()
                     self._put_back(load.table)
+                else:
+                    # systemd tries again, unless it is told not to.
+                    self._service.stop()
                 if not load.unit.is_enabled:
                     self._service.disable()
 
@@ -798,6 +814,8 @@ def _known(text: str | None, names: Collection[Name]) -> set[Name]:
 
 def _operations(current: Current, text: str, load: Configuration | None) -> list[Operation]:
     found = []
+    if current.drop_in != DROP_IN_TEXT:
+        found.append(Operation("write", DROP_IN, DROP_IN_TEXT))
     if current.text != text or not current.has_mode:
         found.append(Operation("write", conf.PATH, Written(text, current.text != text)))
     if load:
@@ -805,6 +823,12 @@ def _operations(current: Current, text: str, load: Configuration | None) -> list
     if current.unit.is_active and not current.unit.is_enabled:
         found.append(Operation("enable", _OBJECT))
     return found
+
+
+def _drop_in_diff(before: str | None, after: str | None) -> Diff:
+    if before == after:
+        return Diff()
+    return Diff(tuple((before or "").splitlines()), tuple((after or "").splitlines()))
 
 
 def _is_of_table(operation: Operation) -> bool:

@@ -23,6 +23,14 @@ from . import conf
 
 PROGRAM = "keepalived"
 UNIT = "keepalived.service"
+DROP_IN = f"/etc/systemd/system/{UNIT}.d/lvs.cluster.conf"
+# Later than what ends it for good looks whether it has ended: that then forbids the start.
+DROP_IN_TEXT = """\
+# Of lvs.cluster: keepalived that was killed comes back by itself.
+[Service]
+Restart=on-failure
+RestartSec=3
+"""
 # The process that checks real servers and changes the IPVS table; where it is depends on the build.
 CHECKERS = ("/run/keepalived/checkers.pid", "/run/checkers.pid")
 # The beginnings of the states of a unit that is started at boot, or that can't be enabled because others start it.
@@ -112,6 +120,15 @@ class Service:
         """The configuration that is there, and whether its permissions are right."""
         text = files.read(self._path)
         return text, text is None or not files.changes([File(self._path, text, conf.MODE)])
+
+    def drop_in(self) -> str | None:
+        """What this collection has added to the unit; None for nothing."""
+        return files.read(DROP_IN)
+
+    def put_drop_in(self, text: str | None) -> None:
+        """Replace that, and have systemd know of it; None removes it."""
+        files.apply(files.changes([File(DROP_IN, text)]))
+        self._systemctl("daemon-reload")
 
     def is_pending(self) -> bool:
         """Whether a run has changed the configuration, and was killed before keepalived was told."""

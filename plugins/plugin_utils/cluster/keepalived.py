@@ -23,7 +23,12 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     RealServerKey,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.words import TUN
-from ansible_collections.lvs.cluster.plugins.module_utils.net import FULL_LENGTH, IPV4, packed
+from ansible_collections.lvs.cluster.plugins.module_utils.net import (
+    FULL_LENGTH,
+    IPV4,
+    IPV6,
+    packed,
+)
 
 from .availability import Move, floating_addresses, moves, sync_segment
 from .checks import Cluster
@@ -45,6 +50,7 @@ KEYWORDS = {
 }
 # How much longer than a check the table may take to become as it is described.
 GRACE_SECONDS = 3.0
+LINK_LOCAL = "fe80::/10"
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]*[A-Za-z][A-Za-z0-9._-]*")
 
@@ -102,6 +108,7 @@ class Instance:
     :ivar interface: the definition of the interface that it speaks on.
     :ivar source: the address that it speaks from.
     :ivar peers: those of the other directors; none for multicast.
+    :ivar multicast_source: the address that it multicasts from; empty for the one that keepalived takes.
     :ivar advertised: what its advertisements name, and nobody uses.
     :ivar addresses: what it moves, each with the definition of its interface.
     """
@@ -111,6 +118,7 @@ class Instance:
     router_id: int
     source: str
     peers: tuple[str, ...]
+    multicast_source: str
     advertised: str
     addresses: tuple[tuple[str, str], ...]
 
@@ -188,10 +196,18 @@ def entry(host: str, cluster: Cluster, values: Values, render: Renderer) -> Conf
 
 
 def peers(host: str, cluster: Cluster) -> list[str]:
-    """The addresses from which a director hears the others."""
-    if not cluster.vrrp:
+    """The addresses and networks from which a director hears the others.
+
+    Multicast by IPv6 comes from the link-local address of an interface, whatever address is configured (RFC 5798,
+    section 5.1.2.1).
+    """
+    vrrp = cluster.vrrp
+    if not vrrp:
         return []
-    return [address for address, owner in cluster.vrrp.own_addresses.items() if owner != host]
+    found = [address for address, owner in vrrp.own_addresses.items() if owner != host]
+    if found and vrrp.multicast and any(each.segment.family == IPV6 for each in moves(cluster)):
+        found.append(LINK_LOCAL)
+    return found
 
 
 def _sorry(each: VirtualService, its: Forwarded) -> Configuration:
@@ -232,6 +248,7 @@ def _instance(host: str, move: Move, vrrp: Vrrp) -> Instance:
         segment.router_id,
         source,
         () if vrrp.multicast else tuple(others),
+        source if vrrp.multicast and segment.family == IPV4 else "",
         _advertised(segment),
         tuple(
             (f"{address}/{FULL_LENGTH[segment.family]}", _definition("FOR", address))

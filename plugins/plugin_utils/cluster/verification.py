@@ -228,6 +228,7 @@ def report(
             if host in seen:
                 judged.hosts[host] = _of_host(host, seen[host], names, forgotten_seconds)
         _judge_floating(cluster, seen, judged)
+        _judge_drains(cluster, seen, judged)
     owners = _owners(seen)
     for cluster in clusters:
         for service in cluster.services:
@@ -371,18 +372,53 @@ def _judge_floating(cluster: Cluster, seen: Mapping[str, Found | None], judged: 
             )
 
 
+def _judge_drains(cluster: Cluster, seen: Mapping[str, Found | None], judged: _Judgement) -> None:
+    """A real server is drained on every director, or on none: each one is active sometime."""
+    names = cluster.service_names
+    drained: dict[str, dict[str, None]] = {}
+    for director in cluster.directors:
+        checked = (seen.get(director) or {}).get("checked") or {}
+        if "operations" in checked:
+            drained[director] = {_drained(each): None for each in _drains(checked)}
+    for director, its in drained.items():
+        others = {what: other for other, each in drained.items() for what in each}
+        for what, other in others.items():
+            if what not in its:
+                sentence = (
+                    f"{what} is drained on {other} and not here. Drain it on all directors with lvs.cluster.drain, or "
+                    "restore it with lvs.cluster.restore"
+                )
+                judged.hosts.setdefault(director, []).append(
+                    _SERVICE.sub(lambda match: _named(match, names), sentence)
+                )
+
+
+def _drains(checked: Found) -> list[Found]:
+    """The drained real servers of a host."""
+    details = checked.get("details") or {}
+    return [
+        each
+        for kind in ("table", "keepalived")
+        for each in (details.get(kind) or {}).get("drains", ())
+    ]
+
+
+def _drained(each: Found) -> str:
+    return (
+        f"real server {_endpoint(each['real_server'])} of service {_service_key(each['service'])}"
+    )
+
+
 def old_drains(checked: Found, limit: float) -> list[str]:
     """The drains of a host that somebody may have forgotten, in sentences.
 
     :param checked: what lvs_host has returned.
     :param limit: from how many seconds on.
     """
-    details = checked.get("details") or {}
     return [
-        f"real server {_endpoint(each['real_server'])} of service {_service_key(each['service'])} has been drained "
-        f"for {_duration(each['age'])}. Restore it with lvs.cluster.ipvs_drain, if it is ready"
-        for kind in ("table", "keepalived")
-        for each in (details.get(kind) or {}).get("drains", ())
+        f"{_drained(each)} has been drained for {_duration(each['age'])}. Restore it with lvs.cluster.restore, if it "
+        "is ready"
+        for each in _drains(checked)
         if each["age"] >= limit
     ]
 

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.lvs.cluster.plugins.module_utils.draining.connections import (
     Connections,
     is_idle,
+    is_in_service,
     summary,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
@@ -49,15 +50,34 @@ def test_a_client_may_come_back_as_long_as_persistence_remembers_it():
 
 
 def test_a_summary_adds_up():
-    one = {**Connections(1, 2, 3).data, "idle": False, "drained": True}
-    two = {**Connections(0, 4, 0).data, "idle": True, "drained": False}
+    one = {**Connections(1, 2, 3).data, "idle": False, "drained": True, "in_service": False}
+    two = {**Connections(0, 4, 0).data, "idle": True, "drained": False, "in_service": True}
     assert summary([one, two]) == {
         "active_connections": 1,
         "inactive_connections": 6,
         "persistent_connections": 3,
         "idle": False,
         "restored": False,
+        "in_service": False,
     }
     assert summary([two])["idle"]
     assert summary([two])["restored"]
+    assert summary([two])["in_service"]
     assert summary([])["idle"]
+    # Where it is in no service, nobody sends to it.
+    assert not summary([])["in_service"]
+
+
+@pytest.mark.parametrize(
+    ("weight", "configured", "serves"),
+    [
+        (1, 1, True),
+        (0, 1, False),
+        (None, 1, False),
+        (0, 0, True),
+        (0, None, True),
+        (None, None, False),
+    ],
+)
+def test_whether_a_real_server_gets_what_it_is_to_get(weight, configured, serves):
+    assert is_in_service(weight, configured) == serves

@@ -96,6 +96,7 @@ def test_a_real_server_is_drained_and_restored(ours):
             "inactive_connections": 0,
             "persistent_connections": 0,
             "idle": True,
+            "in_service": False,
         }
     ]
     done = steps(ours, None, state="restored")
@@ -106,6 +107,7 @@ def test_a_real_server_is_drained_and_restored(ours):
     assert not (ours.folder / "state" / "drained.json").exists()
     assert details(done)["real_servers"][0]["remembered_weight"] is None
     assert details(done)["restored"]
+    assert details(done)["in_service"]
 
 
 def test_the_diff_shows_the_weight_the_drain_and_the_script(ours):
@@ -256,6 +258,7 @@ def test_a_kernel_without_ipvs(host):
         "persistent_connections": 0,
         "idle": True,
         "restored": True,
+        "in_service": False,
     }
     assert not host.kernel.loaded
 

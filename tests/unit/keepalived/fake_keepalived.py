@@ -117,6 +117,7 @@ class FakeKeepalived:
         self.masked = False
         self.sick = set()
         self.wrong = ""
+        self.unit_text = None
         self.refused = ""
         self.dies = False
         self.done = []
@@ -143,6 +144,13 @@ class FakeKeepalived:
 
     def text(self):
         return self.file, self.mode_is_right
+
+    def drop_in(self):
+        return self.unit_text
+
+    def put_drop_in(self, text):
+        self._step("unit")
+        self.unit_text = text
 
     def is_pending(self):
         return self.pending

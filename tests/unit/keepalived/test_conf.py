@@ -363,6 +363,24 @@ def test_a_host_that_serves_does_not_wait_at_its_start():
     assert conf.at_once(text) == "global_defs {\n    router_id a\n}\n"
 
 
+def test_what_makes_another_instance():
+    alone = "vrrp_instance a {\n    interface $A\n    virtual_router_id 7\n    priority 200\n}\n"
+    two = alone.replace(
+        "    priority",
+        "    unicast_src_ip 10.0.0.1\n    unicast_peer {\n        10.0.0.2\n    }\n    priority",
+    )
+    assert conf.instances(alone) == {("interface $A", "virtual_router_id 7")}
+    assert conf.instances(two) == {
+        ("interface $A", "virtual_router_id 7", "unicast_src_ip 10.0.0.1")
+    }
+    # Priorities, peers and addresses change within it.
+    assert conf.instances(two.replace("200", "100").replace("0.2", "0.3")) == conf.instances(two)
+    assert conf.instances("global_defs {\n    interface x\n}\n" + alone + alone) == (
+        conf.instances(alone)
+    )
+    assert conf.instances(None) == set()
+
+
 def test_a_host_that_serves_has_its_addresses_back_soon():
     instance = "vrrp_instance a {{\n    priority 200\n    advert_int {}\n}}\n"
     assert conf.at_once(instance.format("1.5")) == instance.format("0.1")

@@ -38,6 +38,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.table import Rele
 from ansible_collections.lvs.cluster.plugins.module_utils.keepalived import conf
 from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.kind import Keepalived
 from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.model import Desired
+from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.service import DROP_IN
 from ansible_collections.lvs.cluster.plugins.module_utils.network.address import Address
 from ansible_collections.lvs.cluster.plugins.module_utils.network.kinds import (
     ADDRESS_OPTIONS,
@@ -194,7 +195,7 @@ def details(outcome):
     return outcome.plans["keepalived"].details
 
 
-START = [f"write {conf.PATH}", "start keepalived"]
+START = [f"write {DROP_IN}", f"write {conf.PATH}", "start keepalived"]
 RELOAD = [f"write {conf.PATH}", "reload keepalived"]
 
 
@@ -205,7 +206,7 @@ def test_check_then_start_then_nothing(host):
     done = host.run(entry())
     assert words(done) == START
     assert done.diff == checked.diff
-    assert host.keepalived.done == ["put", "enable", "start"]
+    assert host.keepalived.done == ["unit", "put", "enable", "start"]
     assert host.keepalived.file.startswith("# Of lvs.cluster, for owner cluster-a: ")
     assert "\n$OWN=eth1\n$TRACKED=\n$VIP=eth1\nvrrp\n# service" in host.keepalived.file
     assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:80": 1}
@@ -214,7 +215,7 @@ def test_check_then_start_then_nothing(host):
     assert not again.changed
     assert again.diff == []
     assert again.warnings == []
-    assert len(host.keepalived.done) == 3
+    assert len(host.keepalived.done) == 4
     assert details(again)["state"] == "active"
     assert details(again)["failing"] == details(again)["missing"] == []
 
@@ -252,7 +253,7 @@ def test_what_keepalived_refuses_changes_nothing(host, check):
     ):
         host.run(entry(more="changed"), check=check)
     assert host.keepalived.file == before
-    assert len(host.keepalived.done) == 3
+    assert len(host.keepalived.done) == 4
     # What it would be run with is what is tested, and only where it changes.
     assert "vrrp changed\n" in host.keepalived.tested[-1]
     count = len(host.keepalived.tested)
@@ -319,7 +320,7 @@ def test_a_change_reloads_and_never_restarts(host):
         f"edit service tcp {VIP}:80",
         f"edit real server 10.0.0.1:80 of service tcp {VIP}:80",
     ]
-    assert host.keepalived.done[3:] == ["put", "reload"]
+    assert host.keepalived.done[4:] == ["put", "reload"]
     assert host.servers() == {"10.0.0.1:80": 5, "10.0.0.3:80": 1}
     assert host.kernel.services[WEB].attributes.scheduler == "wlc"
     assert not host.run(changed).changed
@@ -348,7 +349,7 @@ def test_what_somebody_has_edited_by_hand_is_repaired_without_a_reload(host):
         f"edit service tcp {VIP}:80",
         f"edit real server 10.0.0.1:80 of service tcp {VIP}:80",
     ]
-    assert host.keepalived.done[3:] == []
+    assert host.keepalived.done[4:] == []
     assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:80": 1}
     assert not host.run(entry(web(), dns())).changed
 
@@ -500,7 +501,7 @@ def test_a_table_that_exists_is_taken_over_without_a_gap(host):
     host.keepalived.sick = {"10.0.0.2:80"}
     outcome = host.run(entry(web(server(1), server(2), server(3)), dns()), table="release")
     assert words(outcome) == START
-    assert host.keepalived.done == ["put", "put", "enable", "start", "put", "reload"]
+    assert host.keepalived.done == ["unit", "put", "put", "enable", "start", "put", "reload"]
     assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.3:80": 1}
     assert "alpha no" not in host.keepalived.file
     assert not host.run(entry(web(server(1), server(2), server(3)), dns()), table="release").changed
@@ -529,7 +530,7 @@ def test_a_service_that_comes_to_a_running_keepalived_is_taken_over_too(host):
     host.kernel.services[DNS] = Service(DNS, scheduled("lc"), there)
     host.keepalived.sick = {"10.0.0.1:53"}
     outcome = host.run(entry(web(), dns(server(1, 53), server(2, 53))))
-    assert host.keepalived.done[3:] == ["put", "put", "reload", "put", "reload"]
+    assert host.keepalived.done[4:] == ["put", "put", "reload", "put", "reload"]
     assert host.servers(DNS) == {"10.0.0.2:53": 1}
     assert host.kernel.services[DNS].attributes.scheduler == "rr"
     assert f"edit service udp {VIP}:53" in words(outcome)
@@ -656,7 +657,7 @@ def test_what_a_dead_keepalived_has_left_behind_and_is_no_longer_desired_is_remo
     )
     done = host.run(entry(web(server(1))))
     assert words(done) == [
-        *START,
+        *START[1:],
         f"delete real server 10.0.0.2:80 of service tcp {VIP}:80",
         f"delete service udp {VIP}:53",
     ]
@@ -667,7 +668,7 @@ def test_what_a_dead_keepalived_has_left_behind_and_is_no_longer_desired_is_remo
 def test_what_is_left_behind_goes_with_the_next_run_that_prunes(host):
     host.run(entry(web(), dns()))
     host.keepalived.kill()
-    assert words(host.run(entry(web(server(1))), prune=False)) == START
+    assert words(host.run(entry(web(server(1))), prune=False)) == START[1:]
     assert host.servers(DNS)
     # A service goes only with its last real server.
     host.kernel.services[DNS] = host.kernel.services[DNS].with_real_server(
@@ -705,7 +706,7 @@ def test_where_it_does_not_start_the_old_configuration_comes_back(host, first):
     assert host.keepalived.enabled != first
     assert (host.made is None) == first
     host.keepalived.dies = False
-    assert words(host.run(entry(more="changed"))) == START
+    assert words(host.run(entry(more="changed"))) == START[1:]
 
 
 def test_where_it_dies_of_a_reload_the_old_configuration_comes_back_and_runs(host):
@@ -831,7 +832,9 @@ def test_absent_stops_it_and_leaves_no_trace(host):
     host.ip.all.append(ON_WIRE)
     checked = host.run(check=True)
     gone = host.run()
-    assert words(gone) == ["stop keepalived", "disable keepalived", f"delete {conf.PATH}"]
+    assert words(gone) == [
+        *("stop keepalived", "disable keepalived", f"delete {conf.PATH}", f"delete {DROP_IN}")
+    ]
     assert (gone.diff, words(gone)) == (checked.diff, words(checked))
     assert (host.keepalived.file, host.keepalived.running) == (None, None)
     assert not host.keepalived.enabled
@@ -904,6 +907,7 @@ def test_the_table_and_the_addresses_are_taken_over_from_it(host):
         "stop the sync daemon master",
         "disable keepalived",
         f"delete {conf.PATH}",
+        f"delete {DROP_IN}",
     ]
     assert not taken.plans["table"]
     assert not taken.plans["addresses"]
@@ -965,7 +969,7 @@ def test_from_ours_to_keepalived_and_back_the_table_is_never_without_a_real_serv
 def test_what_goes_in_the_same_run_as_the_table_is_released_is_removed(host):
     host.run(table=[web(), dns()])
     outcome = host.run(entry(web(server(1))), table="release")
-    assert words(outcome)[2:] == [
+    assert words(outcome)[3:] == [
         f"delete real server 10.0.0.2:80 of service tcp {VIP}:80",
         f"delete service udp {VIP}:53",
     ]

@@ -172,7 +172,8 @@ def test_what_another_program_moves_is_given_up_and_not_removed():
     }
     for host in ("director", "second"):
         found = configuration(host, changes, **SECOND)
-        assert found["addresses"] == {"addresses": [], "release": [VIP, VIP6]}
+        moved = ["192.168.0.254", "fd00::fe", "192.168.1.1"]
+        assert found["addresses"] == {"addresses": [], "release": [VIP, VIP6, *moved]}
 
 
 @pytest.mark.parametrize(

@@ -651,10 +651,20 @@ def test_variables():
         "virtual_router_id 12",
         "priority 210",
         "advert_int 0.25",
-        "virtual_ipaddress {",
+        "mcast_src_ip 192.168.0.2",
     ]
+    assert "unicast" not in entry["text"].partition("vrrp_instance")[2]
     # What an operator sets counts; without synchronisation its settings are not needed.
     assert found["settings"]["values"] == {"net.ipv4.vs.expire_nodest_conn": 0}
+
+
+@pytest.mark.parametrize("multicast", [True, False])
+def test_multicast_by_ipv6_comes_from_link_local_addresses(multicast):
+    six = service(address=VIP6, name="six")
+    changes = {**services(service(), six), "keepalived_multicast": multicast}
+    found = of_director(changes)
+    assert ("fe80::/10" in found["firewall"]["peers"]) == multicast
+    assert found["keepalived"]["text"].count("mcast_src_ip") == (2 if multicast else 0)
 
 
 def test_a_password_is_only_a_definition():
@@ -816,7 +826,8 @@ def test_without_keepalived_nothing_of_it():
     assert "keepalived" not in found
     assert "peers" not in found["firewall"]
     assert len(found["table"]["services"]) == 3
-    assert found["addresses"]["release"] == ["203.0.113.9", "198.51.100.11", VIP]
+    # The gateway, too: another program moves it from now on.
+    assert found["addresses"]["release"] == ["203.0.113.9", "198.51.100.11", VIP, "192.168.0.254"]
 
 
 def test_router_ids_are_derived():

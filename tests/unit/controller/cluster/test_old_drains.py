@@ -25,7 +25,7 @@ def test_only_old_ones_are_told(kind):
     (sentence,) = old_drains(checked(100, 3600, kind=kind), 3600)
     assert sentence == (
         "real server 10.0.0.1:80 of service tcp 198.51.100.10:80 has been drained for 60 minutes. Restore it with "
-        "lvs.cluster.ipvs_drain, if it is ready"
+        "lvs.cluster.restore, if it is ready"
     )
 
 

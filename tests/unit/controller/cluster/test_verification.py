@@ -521,11 +521,25 @@ def test_a_real_server_that_keepalived_has_taken_out_is_told():
     assert "is not in the IPVS table" in second
 
 
-@pytest.mark.parametrize(("hours", "problems"), [(23, 0), (24, 1)])
+@pytest.mark.parametrize(("hours", "problems"), [(23, 0), (24, 2)])
 def test_a_drain_of_a_day_was_forgotten(hours, problems):
     drain = {"service": SERVICE_KEY, "real_server": SERVER_KEY, "age": hours * 3600}
     active = with_keepalived("director", [VIP], [drain])
-    assert len(of_pair(active, with_keepalived("second"))) == problems
+    assert len(of_pair(active, with_keepalived("second", drains=[drain]))) == problems
+
+
+def test_a_drain_that_one_director_does_not_know_of_is_told():
+    """Such as one that has just come: after the next failover it would send clients there."""
+    drain = {"service": SERVICE_KEY, "real_server": SERVER_KEY, "age": 60}
+    active = with_keepalived("director", [VIP], [drain])
+    assert of_pair(active, with_keepalived("second")) == [
+        f"host second: real server 10.0.0.7:80 of service web (tcp {VIP}:80) is drained on director and not here. "
+        "Drain it on all directors with lvs.cluster.drain, or restore it with lvs.cluster.restore"
+    ]
+    # Nothing is known of one that could not be checked.
+    failed = with_keepalived("second")
+    del failed["verify_checked"]["operations"]
+    assert not [each for each in of_pair(active, failed) if "drained" in each]
 
 
 def test_directors_may_share_a_mac():
