@@ -173,15 +173,17 @@ pending:
 details:
   description:
     - What each kind says besides, as its own module returns it.
-    - For V(keepalived), V(state) is that of its service, and V(holds) lists the virtual addresses that
-      this host has now. Where keepalived owns the table, V(failing) lists the real servers that it has taken
-      out of service, V(missing) the services that are not in the table, V(sorry) the sorry servers that
-      serve, V(foreign) the real servers that others have added, and V(drains) those that are drained.
+    - For V(keepalived), V(state) is that of its service, V(uptime) for how many seconds it has run, and V(holds)
+      lists the virtual addresses that this host has now. Where keepalived owns the table, V(failing) lists the real
+      servers that it has taken out of service, V(missing) the services that are not in the table, V(sorry) the sorry
+      servers that serve, V(foreign) the real servers that others have added, V(drains) those that are drained, and
+      V(not_added) those that are O(unprepared).
   returned: success
   type: dict
   sample:
     keepalived:
       state: active
+      uptime: 86400.0
       holds: [170.210.122.104]
       sync_daemons: [{role: master, interface: eth1, syncid: 51}]
       failing:

@@ -25,10 +25,12 @@ from shared.tests.directors import (
     booted,
     client_clock,
     held,
+    make_active,
     serving,
     standby,
     wait_until,
 )
+from shared.tests.dumps import MEASURED, difference
 from shared.tests.playbooks import described, succeed
 
 pytestmark = pytest.mark.usefixtures("whole")
@@ -230,7 +232,7 @@ def test_the_failed_director_returns_with_preemption(lab, playbook, load, tell):
     finally:
         succeed(playbook("site.yml"))
     tell(traffic)
-    assert traffic.outage < TAKEOVER
+    assert traffic.longest_outage < TAKEOVER
 
 
 @pytest.mark.long
@@ -281,7 +283,9 @@ def test_keepalived_ends(what, lab, load, tell):
         state = lab.ssh(name, "systemctl is-active keepalived", check=False).stdout.strip()
     late = traffic.last_failure(began)
     tell(traffic, f"keepalived is {state} then, addresses {where}, last failure at {late:.1f} s; ")
-    lab.ssh(name, "systemctl start keepalived")
+    if what == "stopped":
+        lab.ssh(name, "systemctl start keepalived")
+    # Otherwise it comes back by itself, which is looked at once the drill is over.
     assert late < TAKEOVER + 2
 
 
@@ -320,6 +324,8 @@ def test_a_host_is_down_while_site_runs(lab, playbook):
         assert "rs2 was not reached" in done.stdout + done.stderr
         for name in DIRECTORS:
             assert " -s wrr" in lab.ssh(name, "ipvsadm --save --numeric").stdout
+            kept = lab.ssh(name, "cat /etc/keepalived/keepalived.conf").stdout
+            assert kept.count("real_server 192.168.84.12 80") == 2
     finally:
         lab.crash("rs2")
         booted(lab, "rs2")
@@ -438,7 +444,11 @@ def test_every_real_server_is_dead(lab, load, tell):
         for name in ("rs1", "rs2"):
             lab.ssh(name, "systemctl start nginx")
         back = wait_until(lambda: serving(lab, active(lab)) == REAL_SERVERS, 30, "both are back")
+        began = client_clock(lab)
+        time.sleep(3)
     tell(traffic, f"back after {back:.1f} s; ")
+    assert traffic.failed
+    assert traffic.last_failure(began) <= 0
 
 
 @pytest.mark.long
@@ -462,12 +472,21 @@ def test_a_sorry_server(lab, playbook, load, tell):
 
 
 @pytest.mark.long
-def test_reboots_in_turn(lab, load, tell):
-    """Every machine of the cluster in turn, the active director last: what fails, and where it ends."""
+def test_reboots_in_turn(lab, dump, load, tell):
+    """Every machine of the cluster in turn, the active director last: what fails, and that all is as it was."""
+    make_active(lab, "director")
+    at_work(lab)
+    machines = ("rs1", "rs2", "backup", "director")
+    before = {name: dump(name) for name in machines}
     with load() as traffic:
-        for name in ("rs1", "rs2", standby(lab), active(lab)):
+        for name in machines:
             lab.ssh(name, "systemctl reboot", check=False)
             time.sleep(5)
             booted(lab, name)
             at_work(lab)
     tell(traffic)
+    make_active(lab, "director")
+    at_work(lab)
+    assert {name: difference(before[name], dump(name), MEASURED) for name in machines} == (
+        dict.fromkeys(machines, "")
+    )

@@ -57,10 +57,15 @@ class Traffic:
         return self.times[-1] - self.times[0]
 
     @property
-    def outage(self) -> float:
-        """Seconds from the beginning of the first failed request to that of the last; 0 where at most one failed."""
-        found = sorted(each["at"] for each in self.failed)
-        return found[-1] - found[0] if found else 0.0
+    def longest_outage(self) -> float:
+        """Seconds of the longest time in which all requests failed: from the first to the next that succeeded."""
+        longest, since = 0.0, None
+        for each in sorted(self.requests, key=lambda each: each["at"]):
+            if "failure" in each:
+                since = each["at"] if since is None else since
+            elif since is not None:
+                longest, since = max(longest, each["at"] - since), None
+        return longest
 
     def last_failure(self, began: float) -> float:
         """Seconds from a moment of the client's clock to the beginning of the last request that failed; 0 for none."""
@@ -94,7 +99,7 @@ class Traffic:
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.by_reason().items())
         return (
             f"{len(self.requests)} requests in {self.seconds:.0f} s, {len(self.failed)} failed"
-            f"{f' ({reasons}) within {self.outage:.1f} s' if reasons else ''}, median "
+            f"{f' ({reasons}), longest outage {self.longest_outage:.1f} s' if reasons else ''}, median "
             f"{statistics.median(took) * 1000:.0f} ms, 99 % within {tail * 1000:.0f} ms, slowest {took[-1]:.2f} s"
         )
 

@@ -801,7 +801,9 @@ def _state(
 ) -> State:
     there = {each.address for each in addresses}
     holds = tuple(each for each in desired.floating if each in there)
-    return State("active" if unit.is_active else unit.state, table, daemons, holds)
+    state = "active" if unit.is_active else unit.state
+    uptime = max(0.0, time.monotonic() - unit.since) if unit.is_active else 0.0
+    return State(state, table, daemons, holds, uptime)
 
 
 def _known(text: str | None, names: Collection[Name]) -> set[Name]:

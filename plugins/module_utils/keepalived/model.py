@@ -358,12 +358,14 @@ class State:
 
     :ivar unit: the state of the service, such as active.
     :ivar holds: the floating addresses that this host has.
+    :ivar uptime: for how many seconds it has run.
     """
 
     unit: str
     table: Table = field(default_factory=dict)
     daemons: Mapping[str, Daemon] = field(default_factory=dict)
     holds: tuple[str, ...] = ()
+    uptime: float = 0.0
 
     def details(self, desired: Desired, wanted: Table) -> dict[str, Any]:
         """As results have it.
@@ -372,6 +374,7 @@ class State:
         """
         found: dict[str, Any] = {
             "state": self.unit,
+            "uptime": round(self.uptime, 1),
             "holds": list(self.holds),
             "sync_daemons": [daemon.data(self.daemons[role]) for role in sorted(self.daemons)],
         }

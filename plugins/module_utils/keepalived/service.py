@@ -58,12 +58,14 @@ class Unit:
 
     :ivar state: such as active, inactive and failed.
     :ivar main: the process; 0 for none.
+    :ivar since: when it was started, in seconds of CLOCK_MONOTONIC; 0 where it was not.
     """
 
     state: str = "inactive"
     is_enabled: bool = False
     is_masked: bool = False
     main: int = 0
+    since: float = 0.0
 
     @property
     def is_active(self) -> bool:
@@ -101,19 +103,23 @@ class Service:
 
         :raises Unavailable: the host has no systemd.
         """
-        names = ("LoadState", "ActiveState", "UnitFileState", "MainPID")
+        names = (
+            *("LoadState", "ActiveState", "UnitFileState", "MainPID"),
+            "ActiveEnterTimestampMonotonic",
+        )
         done = self._systemctl("show", UNIT, f"--property={','.join(names)}")
         if done.code:
             raise Unavailable(
                 f"systemd does not answer for {UNIT} on this host ({done.complaint})."
             )
         said = dict(line.split("=", 1) for line in done.output.splitlines() if "=" in line)
-        main = said.get("MainPID", "0")
+        main, since = said.get("MainPID", ""), said.get("ActiveEnterTimestampMonotonic", "")
         return Unit(
             said.get("ActiveState", "inactive"),
             said.get("UnitFileState", "").startswith(_ENABLED),
             said.get("LoadState") == "masked",
             int(main) if main.isdigit() else 0,
+            int(since) / 1e6 if since.isdigit() else 0.0,
         )
 
     def text(self) -> tuple[str | None, bool]:

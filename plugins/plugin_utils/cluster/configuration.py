@@ -213,7 +213,7 @@ def _availability_settings(cluster: Cluster) -> Configuration:
     found: Configuration = {}
     if sync_segment(cluster):
         found["net.ipv4.vs.sync_threshold"] = "3 0"
-        found["net.ipv4.vs.sync_refresh_period"] = 10
+        found["net.ipv4.vs.sync_refresh_period"] = keepalived.SYNC_REFRESH_SECONDS
     if cluster.checked:
         found["net.ipv4.vs.expire_nodest_conn"] = 1
     return found

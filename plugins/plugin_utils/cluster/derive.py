@@ -20,7 +20,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.net import Network, ca
 from . import availability, checks, configuration
 from .description import named_hosts, read_services
 from .findings import Findings
-from .keepalived import Renderer
+from .keepalived import Renderer, ready_seconds
 from .topology import Topology, read_addresses, read_networks
 from .variables import (
     ABSENT,
@@ -182,6 +182,7 @@ def _derive_cluster(
             "addresses": list(cluster.topology.addresses_of(host).values()),
             "directors": list(cluster.topology.directors),
             "services": services,
+            "ready_seconds": ready_seconds(host, cluster),
             "drainable": configuration.drainable(serving.get(host, ())),
             "requests": configuration.requests(serving.get(host, ())),
         }

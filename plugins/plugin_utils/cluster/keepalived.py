@@ -50,6 +50,8 @@ KEYWORDS = {
 }
 # How much longer than a check the table may take to become as it is described.
 GRACE_SECONDS = 3.0
+# After so many seconds, the active director tells of a quiet connection again.
+SYNC_REFRESH_SECONDS = 10
 LINK_LOCAL = "fe80::/10"
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]*[A-Za-z][A-Za-z0-9._-]*")
@@ -208,6 +210,19 @@ def peers(host: str, cluster: Cluster) -> list[str]:
     if found and vrrp.multicast and any(each.segment.family == IPV6 for each in moves(cluster)):
         found.append(LINK_LOCAL)
     return found
+
+
+def ready_seconds(host: str, cluster: Cluster) -> float:
+    """For how long keepalived has to run on a director until it can take over without breaking connections.
+
+    It takes no part for a while, and then listens for three advertisements and less than one more. Connections that it
+    does not know yet are told again after the refresh period.
+    """
+    vrrp = cluster.vrrp
+    if not vrrp or host not in vrrp.directors:
+        return 0.0
+    refresh = SYNC_REFRESH_SECONDS if sync_segment(cluster) else 0
+    return vrrp.directors[host].startup_delay + 4 * vrrp.advert_interval + refresh
 
 
 def _sorry(each: VirtualService, its: Forwarded) -> Configuration:
