@@ -15,20 +15,20 @@ NAME ?= a_real_server_dies
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-test: ## run all tests: lint types sanity unit kernel molecule
+test: ## run the daily tests: lint types sanity unit kernel molecule
 	@$(RUN) python -m tools.test
 
-test-full: ## the same, the kernels of Debian 13 and 14, all clusters; started again, it continues where it stopped
+test-full: ## run all tests, on all kernels and clusters; started again, it continues where it stopped
 	@$(RUN) python -m tools.test --full
 
-drill: ## fail machines of a cluster with two directors under load: make drill NAME=a_real_server_dies
+drill: ## run a failure drill on a cluster under load: make drill NAME=a_real_server_dies
 	@LVS_TESTS="$(NAME)" LVS_REBOOT=false $(RUN) molecule test --scenario-name ha
 
 bench: ## compare ipvs_table with ipvsadm, and measure the traffic through the director by each method
 	@$(RUN) python -m tools.bench
 	@$(RUN) python -m tools.share
 
-demo: ## set up a small cluster from its description, and make requests to it
+demo: ## set up a small cluster from its description, and send requests to it
 	@$(RUN) python -m tools.demo up
 
 demo-ssh: ## log in to one of the demo's machines: make demo-ssh NODE=director

@@ -123,8 +123,8 @@ class _Variables:
     def _cannot_evaluate(self, host: str, name: str, error: Exception) -> None:
         text = " ".join(str(error).split())
         problem = (
-            f"hostvars[{host}].{name}: cannot be evaluated: {text[:300]}. Use no facts of hosts: they are not "
-            "gathered, so that a host that is down changes nothing for the others."
+            f"hostvars[{host}].{name}: cannot be evaluated: {text[:300]}. Correct the expression, and do not use "
+            "facts of hosts: none are gathered, so that a host that is down changes nothing for the others."
         )
         if problem not in self._problems:
             self._problems.append(problem)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all modules of the collection say of themselves in the same words."""
+"""Documentation that all modules of the collection share."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ options:
 options:
   owner:
     description:
-      - In whose name the object is kept.
-      - Each owner has a manifest on the host, C(/var/lib/lvs.cluster/<owner>.json), that says which
-        objects it made, and what stood there before. Several owners can work on one host side by side.
-      - M(lvs.cluster.ipvs_table) removes what its owner made and its description no longer holds. So let single tasks
-        beside it have another owner.
+      - The name under which the object is recorded.
+      - Each owner has a manifest on the host, C(/var/lib/lvs.cluster/<owner>.json). It lists the objects that the owner
+        has created, and what was there before. Several owners can work on one host side by side.
+      - M(lvs.cluster.ipvs_table) removes what its owner has created and its description no longer contains. So use
+        another owner for single tasks on the same host.
     type: str
     default: default
 notes:
@@ -40,9 +40,9 @@ notes:
 options:
   netns:
     description:
-      - The network namespace to work in, by the name that C(ip netns) gives it. Each has an IPVS table of its own.
-      - Left out, it is the one that the module runs in.
-      - Nothing is persisted for a namespace, and what is done in it is in no manifest.
+      - The network namespace to work in, as C(ip netns) names it. Each has an IPVS table of its own.
+      - If omitted, it is the one that the module runs in.
+      - Nothing is restored at boot for a namespace, and what is done in it is recorded in no manifest.
     type: str
 """
 

@@ -41,7 +41,9 @@ def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> NoReturn:
     except PermissionError as error:
         module.fail_json(msg=f"{platform.node()}: {error}; run the task as root (become: true).")
     except OSError as error:
-        module.fail_json(msg=f"{platform.node()}: the operating system refused: {error}.")
+        module.fail_json(
+            msg=f"{platform.node()}: the operating system reported: {error}; correct this, and run again."
+        )
     module.exit_json(**result)
     raise AssertionError("exit_json does not return")
 

@@ -369,8 +369,8 @@ class Engine:
                 return plan
             current = again
         raise Interference(
-            f"The {kind.name} on this host: another program keeps changing them. Stop that program's work on "
-            "them (keepalived? another run?) and run again."
+            f"{kind.name}: another program keeps changing this on the host. Stop that program (keepalived or "
+            "another run?), and run again."
         )
 
     def _prunes(self, kind: Kind) -> bool:
@@ -481,8 +481,8 @@ class Engine:
                 if operation.object in touched:
                     _check_undone(kinds)
                     raise Interference(
-                        f"The {kind.name} on this host: another program has undone a change of ours at once "
-                        f"(left to do: {operation}). Stop that program's work on them and run again."
+                        f"{kind.name}: another program has immediately undone a change on the host "
+                        f"(still to do: {operation}). Stop that program, and run again."
                     )
 
     def _keep_boot(self, kinds: Sequence[Kind], held: Mapping[str, Held], known: Manifest) -> None:

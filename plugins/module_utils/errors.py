@@ -98,8 +98,8 @@ class Refused(LvsError):
         text = " ".join(str(refusal) for refusal in refusals)
         if done or skipped or len(refusals) > 1:
             text += f" {done} other operations have been carried out"
-            text += f", and {skipped} removals wait for these" if skipped else ""
-            text += "; when this is mended, run again."
+            text += f", and {skipped} removals were postponed" if skipped else ""
+            text += "; correct this, and run again."
         super().__init__(text)
 
 
@@ -125,5 +125,5 @@ class MissingPackage(Unavailable):
         self.packages = tuple(packages)
         several = "packages" if len(packages) > 1 else "package"
         super().__init__(
-            f"This host lacks something; install the {several} {', '.join(packages)} and run again."
+            f"This host lacks the {several} {', '.join(packages)}; install what is missing and run again."
         )

@@ -141,7 +141,7 @@ def _table(context: Context) -> Kind:
                 "table",
                 None,
                 None,
-                "cannot be combined with keepalived.table, since one of them makes the table",
+                "cannot be combined with keepalived.table, because only one of them can own the table",
                 "release it here, or set keepalived.table to false",
             )
         entry = {"release": True}

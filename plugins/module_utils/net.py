@@ -100,7 +100,7 @@ def network(subject: str, option: str, text: str) -> Network:
     """
     with contextlib.suppress(ValueError):
         return ipaddress.ip_network(text)
-    problem, remedy = "is not a network", "write such as 192.168.0.0/24 or fd00:0:0:1::/64"
+    problem, remedy = "is not a network", "use for example 192.168.0.0/24 or fd00:0:0:1::/64"
     with contextlib.suppress(ValueError):
         remedy = f"write {ipaddress.ip_network(text, strict=False)}"
         problem = "has bits set beyond its prefix"

@@ -10,12 +10,12 @@ module: iptables_decap
 short_description: Accept tunnelled packets from directors only, and limit the segment size
 version_added: 0.1.0
 description:
-  - Keeps the firewall rules of a real server that directors reach by tunnels.
-  - Tunnelled packets are accepted from O(directors) and dropped from everybody else, because a tunnel device unwraps
-    what anybody sends. Only packets for the local address of these tunnels are concerned; other tunnels of the host
-    keep working.
+  - Manages the firewall rules of a real server to which directors forward by tunnels.
+  - Tunnelled packets are accepted from O(directors) and dropped from all other hosts, because a tunnel device
+    decapsulates packets from any sender. Only packets for the local address of these tunnels are affected; other
+    tunnels of the host keep working.
   - It lowers the maximum segment size (MSS) that the real server announces for TCP connections to O(addresses), so that
-    what a client sends fits the tunnel. Otherwise large uploads hang where ICMP does not reach the client.
+    what a client sends fits the tunnel. Otherwise large uploads hang if ICMP does not reach the client.
   - The rules are in separate chains, C(LVS-DECAP-<owner>) in the table C(filter) and C(LVS-MSS-<owner>) in C(mangle),
     with a comment that names the owner. C(INPUT) and C(OUTPUT) jump to them from the top. Nothing else in the firewall
     is changed, and nothing is flushed.
@@ -34,7 +34,7 @@ options:
     elements: str
     default: []
   tunnels:
-    description: The tunnels by which directors send, as in M(lvs.cluster.lvs_tunnel).
+    description: The tunnels that directors use, as in M(lvs.cluster.lvs_tunnel).
     type: list
     elements: dict
     default: []
@@ -60,8 +60,8 @@ options:
       local:
         description:
           - The host's address to which directors send. Only packets for it are accepted or dropped.
-          - If omitted, the addresses in O(local) of the same family count. Without those, tunnelled packets for any
-            address are dropped, also those of other tunnels on this host.
+          - If omitted, the addresses of the same family in O(local) are used. Without those, tunnelled packets for any
+            address are dropped, including those of other tunnels on this host.
         type: str
   addresses:
     description: The virtual addresses.
@@ -71,7 +71,7 @@ options:
   local:
     description:
       - The host's addresses to which directors send.
-      - Of the interfaces that have them, the smallest MTU determines the segment size.
+      - The smallest MTU of the interfaces that have them determines the segment size.
     type: list
     elements: str
     default: []
@@ -88,7 +88,7 @@ options:
     type: bool
     default: true
 notes:
-  - Where the firewall drops by default, the services themselves have to be accepted by other rules.
+  - If the firewall drops by default, the services themselves have to be accepted by other rules.
 seealso:
   - module: lvs.cluster.lvs_tunnel
 author:
@@ -111,30 +111,30 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rules:
-  description: All rules of the owner, or in check mode those that it would have, as arguments of C(iptables).
+  description: All rules of the owner, or in check mode the predicted ones, as arguments of C(iptables).
   returned: success
   type: dict
   contains:
     ipv4:
-      description: Those of iptables.
+      description: The rules of iptables.
       type: list
       elements: str
       returned: always
     ipv6:
-      description: Those of ip6tables.
+      description: The rules of ip6tables.
       type: list
       elements: str
       returned: always
 operations:
-  description: What was done to the chains, in order, or in check mode would be.
+  description: The operations on the chains, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict
   contains:
     verb:
       description:
-        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. It first gets the new
-          rules beside those it has, and loses the latter once all else is in place.
+        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. The new rules are
+          added first, and the old ones are removed once everything else is in place.
       type: str
       returned: always
     family:
@@ -150,7 +150,7 @@ operations:
       type: str
       returned: always
     text:
-      description: What C(iptables-restore --noflush) does to it. All chains of a table are changed in one transaction.
+      description: The input of C(iptables-restore --noflush). All chains of a table are changed in one transaction.
       type: str
       returned: always
 """

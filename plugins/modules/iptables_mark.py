@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: iptables_mark
-short_description: Set firewall marks, by which several ports are one virtual service
+short_description: Set firewall marks, for virtual services with several ports or addresses
 version_added: 0.1.0
 description:
-  - Keeps the rules on a director that mark incoming packets for virtual services that are named by a firewall mark.
+  - Manages the rules on a director that mark incoming packets for virtual services with a firewall mark.
   - The rules are in a separate chain, C(LVS-MARK-<owner>) in the table C(mangle), with a comment that names the owner.
     The chain C(PREROUTING) jumps to it from the top. Nothing else in the firewall is changed, and nothing is flushed.
   - Rules that are replaced stay until the new ones are in place.
@@ -21,7 +21,7 @@ extends_documentation_fragment:
   - lvs.cluster.lvs.attributes
 options:
   marks:
-    description: The marks, each with the packets that get it. Of several for one packet, the last counts.
+    description: The marks, each with the packets that get it. If several match a packet, the last one applies.
     type: list
     elements: dict
     default: []
@@ -74,7 +74,7 @@ EXAMPLES = r"""
         match:
           - {address: 170.210.122.104, ports: [80, 443]}
 
-- name: Send a client to the same real server on both ports
+- name: Add the service, which sends a client to the same real server on both ports
   lvs.cluster.ipvs_service:
     fwmark: 10
     persistence_timeout: 300
@@ -86,30 +86,30 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rules:
-  description: All rules of the owner, or in check mode those that it would have, as arguments of C(iptables).
+  description: All rules of the owner, or in check mode the predicted ones, as arguments of C(iptables).
   returned: success
   type: dict
   contains:
     ipv4:
-      description: Those of iptables.
+      description: The rules of iptables.
       type: list
       elements: str
       returned: always
     ipv6:
-      description: Those of ip6tables.
+      description: The rules of ip6tables.
       type: list
       elements: str
       returned: always
 operations:
-  description: What was done to the chains, in order, or in check mode would be.
+  description: The operations on the chains, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict
   contains:
     verb:
       description:
-        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. It first gets the new
-          rules beside those it has, and loses the latter once all else is in place.
+        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. The new rules are
+          added first, and the old ones are removed once everything else is in place.
       type: str
       returned: always
     family:
@@ -125,7 +125,7 @@ operations:
       type: str
       returned: always
     text:
-      description: What C(iptables-restore --noflush) does to it. All chains of a table are changed in one transaction.
+      description: The input of C(iptables-restore --noflush). All chains of a table are changed in one transaction.
       type: str
       returned: always
 """

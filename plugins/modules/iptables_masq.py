@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: iptables_masq
-short_description: Keep the firewall rules of a director that forwards by NAT
+short_description: Manage the firewall rules of a director that forwards with NAT
 version_added: 0.1.0
 description:
-  - Keeps the firewall rules that a Linux Virtual Server director needs where it forwards by NAT. Packets for the
-    services are accepted, replies of real servers are forwarded, and connections that real servers open themselves
-    leave with the director's address.
+  - Manages the firewall rules that a Linux Virtual Server director needs if it forwards with NAT. Packets for the
+    services are accepted, replies of real servers are forwarded, and connections that real servers open are
+    masqueraded.
   - The rules are in separate chains, C(LVS-IN-<owner>), C(LVS-FWD-<owner>) and C(LVS-OUT-<owner>) in the table
     C(filter), and C(LVS-POST-<owner>) and C(LVS-SNAT-<owner>) in C(nat), with a comment that names the owner. The
     built-in chains jump to them from the top. Nothing else in the firewall is changed, and nothing is flushed.
   - Replies of real servers are accepted by their source, because connection tracking considers them invalid unless
     C(net.ipv4.vs.conntrack) is 1.
-  - IPv6 redirects to real servers are dropped. Where clients share the segment, redirects would lead replies past the
+  - ICMPv6 redirects to real servers are dropped. If clients share the segment, redirects would lead replies past the
     director. For IPv4, M(lvs.cluster.lvs_sysctl) keeps the kernel from sending any.
   - Each table is changed in one transaction, by C(iptables-restore --noflush). Rules that are replaced stay until the
-    new ones are in place. Both C(iptables-nft) and C(iptables-legacy) work; the one that the host calls C(iptables) is
-    used.
+    new ones are in place. Both C(iptables-nft) and C(iptables-legacy) work; the one that C(iptables) is on the
+    host is used.
 extends_documentation_fragment:
   - lvs.cluster.lvs
   - lvs.cluster.lvs.owner
@@ -59,16 +59,16 @@ options:
         choices: [ipv4, ipv6]
   masquerade:
     description:
-      - Whether connections that real servers open themselves are masqueraded. Those to O(networks) never are.
+      - Whether connections that real servers open are masqueraded. Those to O(networks) never are.
     type: bool
     default: true
   exclude:
-    description: Other networks, connections to which are not masqueraded.
+    description: Other networks to which connections are not masqueraded.
     type: list
     elements: str
     default: []
   out_interface:
-    description: Masquerade only what leaves by this interface. A C(+) at the end matches any longer name.
+    description: Masquerade only what leaves through this interface. A C(+) at the end matches any longer name.
     type: str
   ipvs:
     description:
@@ -78,7 +78,7 @@ options:
     default: false
   snat:
     description:
-      - The virtual services, forwarded by NAT, whose clients are masqueraded. Real servers then see the director's
+      - The virtual services, forwarded with NAT, whose clients are masqueraded. Real servers then see the director's
         address instead of the client's, and reply to it even if it is not their router (one-armed NAT).
       - The firewall sees such packets only while C(net.ipv4.vs.conntrack) is 1; otherwise the module fails.
     type: list
@@ -104,14 +104,14 @@ options:
         choices: [ipv4, ipv6]
   accept:
     description:
-      - Whether packets from O(networks), and replies to them, are accepted in C(FORWARD), and IPv6 redirects to
+      - Whether packets from O(networks), and replies to them, are accepted in C(FORWARD), and ICMPv6 redirects to
         O(networks) are dropped.
     type: bool
     default: true
   peers:
     description:
-      - The addresses of other directors, or networks of them. VRRP is accepted from them, and so are the messages by
-        which the IPVS of a director tells others of its connections.
+      - The addresses of other directors, or networks of them. VRRP is accepted from them, and so are the messages of
+        their sync daemons.
     type: list
     elements: str
     default: []
@@ -123,8 +123,8 @@ options:
     type: bool
     default: true
 notes:
-  - Where nftables, firewalld or the other variant of iptables filters too, packets have to pass those rules as well.
-    The module warns of it.
+  - If nftables, firewalld or the other variant of iptables filters too, packets have to pass those rules as well. The
+    module warns about this.
   - A jump that exists once stays in its place, even if rules were inserted before it.
 seealso:
   - module: lvs.cluster.lvs_sysctl
@@ -153,7 +153,7 @@ EXAMPLES = r"""
       - {address: 170.210.122.104, port: 80}
     snat: *services
 
-- name: Accept VRRP and synchronised connections from the other director
+- name: Accept VRRP and synchronized connections from the other director
   lvs.cluster.iptables_masq:
     peers: [170.210.122.102]
 
@@ -164,30 +164,30 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rules:
-  description: All rules of the owner, or in check mode those that it would have, as arguments of C(iptables).
+  description: All rules of the owner, or in check mode the predicted ones, as arguments of C(iptables).
   returned: success
   type: dict
   contains:
     ipv4:
-      description: Those of iptables.
+      description: The rules of iptables.
       type: list
       elements: str
       returned: always
     ipv6:
-      description: Those of ip6tables.
+      description: The rules of ip6tables.
       type: list
       elements: str
       returned: always
 operations:
-  description: What was done to the chains, in order, or in check mode would be.
+  description: The operations on the chains, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict
   contains:
     verb:
       description:
-        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. It first gets the new
-          rules beside those it has, and loses the latter once all else is in place.
+        - One of V(add), V(edit) and V(delete). A chain whose rules are replaced is edited twice. The new rules are
+          added first, and the old ones are removed once everything else is in place.
       type: str
       returned: always
     family:
@@ -203,7 +203,7 @@ operations:
       type: str
       returned: always
     text:
-      description: What C(iptables-restore --noflush) does to it. All chains of a table are changed in one transaction.
+      description: The input of C(iptables-restore --noflush). All chains of a table are changed in one transaction.
       type: str
       returned: always
 """

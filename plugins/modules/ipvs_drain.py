@@ -10,15 +10,15 @@ module: ipvs_drain
 short_description: Drain a real server, and restore it
 version_added: 0.1.0
 description:
-  - Takes a real server out of service on a Linux Virtual Server director without breaking connections, and later gives
-    it back its weight.
-  - A drained real server has weight 0. It gets no new connections, and keeps those that it has. How many these are is
-    in the result, so that a task can wait for their end with C(until) and C(retries).
-  - The weight is 0 as soon as the task has run, and stays 0 through everything that sets weights otherwise, which is
-    runs of C(site.yml) and of the other modules of this collection, reloads and restarts of keepalived, real servers
-    that fail their checks and recover, and reboots of the director. It stays 0 until O(state=restored).
-  - It does not matter whether this collection or keepalived owns the IPVS table. Where keepalived does, the weight in
-    its configuration is changed too, and it reads it again.
+  - Takes a real server out of service on a Linux Virtual Server director without breaking connections, and later
+    restores its weight.
+  - A drained real server has weight 0. It gets no new connections, and keeps the existing ones. The result contains
+    their number, so that a task can wait for the last one with C(until) and C(retries).
+  - The weight is 0 as soon as the task has run, and stays 0 until O(state=restored). Runs of C(site.yml) and of the
+    other modules of this collection, reloads and restarts of keepalived, real servers that fail their checks and
+    recover, and reboots of the director do not change it.
+  - It works whether this collection or keepalived owns the IPVS table. If keepalived does, the weight in its
+    configuration is changed too, and keepalived is reloaded.
   - Each director has its own drains. Drain a real server on all of them.
 extends_documentation_fragment:
   - lvs.cluster.lvs.alike
@@ -46,10 +46,10 @@ options:
     type: str
     required: true
   port:
-    description: The port of the real server. If omitted, all of its ports are meant.
+    description: The port of the real server. If omitted, all of its ports.
     type: int
   service:
-    description: The virtual service. If omitted, all services are meant that have this real server.
+    description: The virtual service. If omitted, all services that have this real server.
     type: dict
     suboptions:
       address:
@@ -71,39 +71,40 @@ options:
         choices: [ipv4, ipv6]
   state:
     description:
-      - With V(drained), the real server has weight 0, and the weight that it had is remembered. The task fails if no
+      - With V(drained), the real server gets weight 0, and its previous weight is recorded. The task fails if no
         service has this real server.
-      - With V(restored), it has its weight again. This is the weight that its description has by now, or if nothing
-        has applied one since, the weight that it had. A real server that is not drained stays as it is.
+      - With V(restored), its weight is restored. This is the weight that the description has now or, if no run has
+        applied a description since, the previous weight. A real server that is not drained is not changed.
       - With V(unchanged), nothing is changed.
     type: str
     choices: [drained, restored, unchanged]
     default: drained
   force:
     description:
-      - Whether a real server is drained although a service would be left without real servers of any weight, or, where
+      - Whether to drain a real server although a service would be left without a real server that has weight or, if
         keepalived owns the table, without its quorum. Such a service refuses new clients.
-      - Where keepalived owns the table and such a service has a sorry server, keepalived may cut its connections.
+      - If keepalived owns the table and such a service has a sorry server, keepalived may break its connections.
     type: bool
     default: false
   steps:
     description:
-      - In how many equal steps the weight is given back with O(state=restored), from V(1), which is at once, to V(100).
-      - Each run takes one step. RV(restored) is true after the last, so C(until) and C(retries) take all of them, and
-        C(delay) is the time between two.
-      - A weight can't be divided further than to 1. One of 1 is given back at once.
-      - Where keepalived owns the table, each step reloads it, after which all of its checks begin anew. Let C(delay) be
+      - In how many equal steps the weight is restored with O(state=restored), from V(1), which is at once, to V(100).
+      - Each run takes one step. RV(restored) is true after the last one, so C(until) and C(retries) take all of them,
+        and C(delay) is the time between two.
+      - A weight cannot be divided further than to 1. A weight of 1 is restored at once.
+      - If keepalived owns the table, each step reloads it, after which all of its checks start again. Choose a C(delay)
         longer than their interval.
     type: int
     default: 1
 notes:
   - Runs of this collection on one host take turns, by a lock on C(/run/lvs.cluster.lock).
-  - Drains are kept in C(/var/lib/lvs.cluster/drained.json). Whoever makes the real server, other runs respect them.
-  - The drain of a real server that is in no table and no description any more is forgotten by the next run, unless it
-    is one with O(state=unchanged).
-  - On a director that is a backup, synchronized connections count like its own.
-  - The schedulers V(sh), V(mh) and V(dh) go on choosing a drained real server for its share of new clients, which are
-    refused then. Set the flag C(sh-fallback) or C(mh-fallback) of the service before. V(dh) has none.
+  - Drains are recorded in C(/var/lib/lvs.cluster/drained.json). Other runs respect them, whichever program has added
+    the real server.
+  - The drain of a real server that is in no table and no description any more is deleted by the next run, unless that
+    has O(state=unchanged).
+  - On a standby director, synchronized connections count like its own.
+  - The schedulers V(sh), V(mh) and V(dh) still choose a drained real server for its share of new clients, which are
+    then refused. Set the flag C(sh-fallback) or C(mh-fallback) of the service before. V(dh) has none.
 seealso:
   - module: lvs.cluster.ipvs_info
   - module: lvs.cluster.ipvs_real_server
@@ -120,7 +121,7 @@ EXAMPLES = r"""
   retries: 60
   delay: 10
 
-- name: Do not wait for connections that are ending, either
+- name: Drain it, and also wait for connections that are closing
   lvs.cluster.ipvs_drain:
     real_server: 192.168.0.107
   register: drain
@@ -133,12 +134,12 @@ EXAMPLES = r"""
     real_server: 192.168.0.107
     service: {address: 170.210.122.104, port: 80}
 
-- name: Give it back its weight
+- name: Restore its weight
   lvs.cluster.ipvs_drain:
     real_server: 192.168.0.107
     state: restored
 
-- name: Give it back its weight in four steps of 15 seconds
+- name: Restore its weight in four steps of 15 seconds
   lvs.cluster.ipvs_drain:
     real_server: 192.168.0.107
     state: restored
@@ -148,7 +149,7 @@ EXAMPLES = r"""
   retries: 4
   delay: 15
 
-- name: See how many connections it has
+- name: Show how many connections it has
   lvs.cluster.ipvs_drain:
     real_server: 192.168.0.107
     state: unchanged
@@ -157,17 +158,16 @@ EXAMPLES = r"""
 RETURN = r"""
 idle:
   description:
-    - Whether the real server has nothing to do any more in any of the services, so that it can be stopped without
-      breaking a connection.
-    - It has no established connection, and with UDP or a firewall mark, whose connections IPVS can't tell from ended
-      ones, none at all until they have timed out.
+    - Whether the real server can be stopped without breaking a connection of any of the services.
+    - It has no established connection. With UDP or a firewall mark, IPVS cannot tell whether a connection has ended, so
+      it has no connections at all; they end with their timeout.
     - No client is left that persistence would send to it, unless C(net.ipv4.vs.expire_quiescent_template) is 1, with
       which such a client gets another real server.
-    - For the first 3 seconds no handshake is under way, either.
+    - In the first 3 seconds, no handshake is in progress.
   returned: success
   type: bool
 restored:
-  description: Whether the real server is drained in none of the services, and so has its whole weight.
+  description: Whether the real server is drained in none of the services, and so has its full weight.
   returned: success
   type: bool
 in_service:
@@ -183,13 +183,13 @@ active_connections:
   sample: 3
 inactive_connections:
   description:
-    - How many connections it has that are about to be established, or that have ended and have not timed out, and all
-      those of UDP.
+    - How many connections it has that are being established, or that have ended and have not timed out, and all
+      connections of UDP.
   returned: success
   type: int
   sample: 12
 persistent_connections:
-  description: How many clients persistence remembers for it.
+  description: How many clients persistence would send to it.
   returned: success
   type: int
   sample: 0
@@ -200,7 +200,7 @@ real_servers:
   elements: dict
   contains:
     service:
-      description: What names the service.
+      description: What identifies the service.
       type: dict
       returned: always
     real_server:
@@ -209,24 +209,24 @@ real_servers:
       returned: always
     weight:
       description:
-        - The weight that the kernel has, or in check mode would have. Null where it is not in the table, as keepalived
-          removes those that fail their checks.
+        - The weight in the kernel, or in check mode the weight that it would get. Null if the real server is not in the
+          table, because keepalived removes those that fail their checks.
       type: int
       returned: always
     drained:
-      description: Whether it is drained. One that is restored in steps is, until the last.
+      description: Whether it is drained. A real server that is restored in steps is drained until the last step.
       type: bool
       returned: always
     remembered_weight:
-      description: The weight that it gets back. Null where it is not drained.
+      description: The weight that will be restored. Null if it is not drained.
       type: int
       returned: always
     since:
-      description: Since when it is drained, in Unix time. Null where it is not.
+      description: Since when it has been drained, in Unix time. Null if it is not.
       type: int
       returned: always
     age:
-      description: For how many seconds it has been drained. Null where it is not.
+      description: For how many seconds it has been drained. Null if it is not.
       type: int
       returned: always
     active_connections:
@@ -238,11 +238,11 @@ real_servers:
       type: int
       returned: always
     persistent_connections:
-      description: How many clients persistence remembers for it.
+      description: How many clients persistence would send to it.
       type: int
       returned: always
     idle:
-      description: The same as RV(idle), of this service.
+      description: The same as RV(idle), for this service.
       type: bool
       returned: always
     in_service:

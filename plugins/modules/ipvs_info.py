@@ -7,23 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_info
-short_description: Look at the IPVS of a director
+short_description: Return the IPVS table, counters and settings of a director
 version_added: 0.1.0
 description:
-  - Returns the virtual services and real servers of a Linux Virtual Server director, what they have counted, and how
-    IPVS is set up. It changes nothing, and where IPVS is not loaded it does not load it.
-  - Its RV(services) can be given to M(lvs.cluster.ipvs_table) as they are.
+  - Returns the virtual services and real servers of a Linux Virtual Server director, their counters, and the settings
+    of IPVS. It changes nothing, and does not load IPVS.
+  - Its RV(services) can be passed to M(lvs.cluster.ipvs_table) unchanged.
 extends_documentation_fragment:
   - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.reading
   - lvs.cluster.lvs.netns
 options:
   filter:
-    description: Which services are returned; all where it is left out. A service has to match each of its options.
+    description: Which services are returned, all if omitted. A service has to match each of the options.
     type: dict
     suboptions:
       addresses:
-        description: Virtual addresses, or networks of them. With O(filter.fwmarks), either will do.
+        description: Virtual addresses, or networks of them. With O(filter.fwmarks), one of the two has to match.
         type: list
         elements: str
         default: []
@@ -39,18 +39,18 @@ options:
         choices: [tcp, udp, sctp]
         default: []
       real_servers:
-        description: Addresses of real servers, one of which the service holds.
+        description: Addresses of real servers, one of which the service has to contain.
         type: list
         elements: str
         default: []
   statistics:
-    description: Whether to return what was counted, too, which takes about as long as all the rest.
+    description: Whether to return counters too, which takes about as long as everything else.
     type: bool
     default: true
   described:
     description:
       - The services of a description, each with its C(name) and its C(keys) in the table, as C(services) in the result
-        of M(lvs.cluster.lvs_description) has them. RV(statistics[].name) then says what they are called there.
+        of M(lvs.cluster.lvs_description) has them. RV(statistics[].name) then has their names.
     type: list
     elements: dict
     default: []
@@ -61,17 +61,17 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Look at the services of this network
+- name: Get the services of this network
   lvs.cluster.ipvs_info:
     filter:
       addresses: [170.210.122.0/25]
   register: ipvs
 
-- name: Look at what the services of the description have counted
+- name: Get the counters of the services of the description
   lvs.cluster.ipvs_info:
     described: "{{ lvs_derived.hosts[inventory_hostname].services }}"
 
-- name: See which real servers are at work
+- name: Show how many connections the real servers have
   ansible.builtin.debug:
     msg: "{{ item.address }} has {{ item.active_connections }} connections"
   loop: "{{ ipvs.statistics | map(attribute='real_servers') | flatten }}"
@@ -86,7 +86,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 loaded:
-  description: Whether the kernel has IPVS loaded. Where not, there are no services, and only these are returned.
+  description: Whether IPVS is loaded. If it is not, the other values are empty or omitted.
   returned: success
   type: bool
 services:
@@ -95,13 +95,13 @@ services:
   type: list
   elements: dict
 statistics:
-  description: What was counted, for each of the services in the same order. The kernel adds up every two seconds.
+  description: The counters of each service, in the same order. The kernel updates them every two seconds.
   returned: when O(statistics=true)
   type: list
   elements: dict
   contains:
     name:
-      description: The name of the service in the description; empty where O(described) does not say.
+      description: The name of the service in the description; empty if O(described) does not have it.
       type: str
       returned: always
     service:
@@ -117,7 +117,7 @@ statistics:
       type: int
       returned: always
     outgoing_packets:
-      description: Packets to clients that passed the director, as those of NAT do.
+      description: Packets to clients that passed the director, as they do with NAT.
       type: int
       returned: always
     incoming_bytes:
@@ -129,18 +129,18 @@ statistics:
       type: int
       returned: always
     rates:
-      description: The same five in a second, by the kernel's estimation.
+      description: The same five values per second, as estimated by the kernel.
       type: dict
       returned: always
     real_servers:
       description:
-        - The same of each real server, with its C(address) and C(port), and how many C(active_connections),
-          C(inactive_connections) and C(persistent_connections) it has now.
+        - The same values for each real server, with its C(address) and C(port), and its current number of
+          C(active_connections), C(inactive_connections) and C(persistent_connections).
       type: list
       elements: dict
       returned: always
 timeouts:
-  description: For how many seconds idle connections are remembered.
+  description: The timeouts of idle connections in seconds.
   returned: when IPVS is loaded
   type: dict
   sample: {tcp: 900, tcpfin: 120, udp: 300}
@@ -156,7 +156,7 @@ version:
   type: str
   sample: 1.2.1
 connection_table_size:
-  description: How many buckets the table of connections has, which the module parameter C(conn_tab_bits) sets.
+  description: The number of buckets of the connection table, which the module parameter C(conn_tab_bits) sets.
   returned: when IPVS is loaded
   type: int
   sample: 4096

@@ -56,20 +56,20 @@ options:
   forwarding:
     description:
       - How packets reach the real server. A new real server gets V(nat).
-      - V(nat) rewrites their destination; its replies must return through the director, which must therefore be
-        its router.
+      - V(nat) rewrites the destination; the replies must return through the director, which must therefore be the
+        router of the real server.
       - V(dr) (direct routing) changes only the MAC address; the real server is on the same segment as the director,
         also has the virtual address, and replies to the client directly.
       - V(tun) encapsulates the packet; the real server decapsulates it, also has the virtual address, and replies to
         the client directly.
-      - C(ipvsadm)'s words are accepted too, V(masq) for V(nat), V(gate) for V(dr), V(ipip) for V(tun).
+      - The names that C(ipvsadm) uses are accepted too, V(masq) for V(nat), V(gate) for V(dr), V(ipip) for V(tun).
       - The module does not change the real server itself.
     type: str
     choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
   weight:
     description:
       - The real server's share of new connections, relative to the other weights of the service, from V(0) to V(65535).
-      - V(0) means no new connections, while established ones are kept.
+      - V(0) means no new connections; established ones are kept.
       - A real server that is drained by M(lvs.cluster.ipvs_drain) keeps weight V(0), and a warning says so. It gets
         this weight when it is restored.
       - A new real server gets V(1).
@@ -119,14 +119,14 @@ EXAMPLES = r"""
     address: 192.168.0.108
     port: 8080
 
-- name: Forward by direct routing, to at most 1000 connections
+- name: Forward with direct routing, at most 1000 connections
   lvs.cluster.ipvs_real_server:
     service: {address: 170.210.122.104, port: 443}
     address: 170.210.122.107
     forwarding: dr
     upper_threshold: 1000
 
-- name: Give a real server no new connections, until another task gives it a weight
+- name: Send no new connections to a real server, until another task sets its weight
   lvs.cluster.ipvs_real_server:
     service: {address: 170.210.122.104, port: 80}
     address: 192.168.0.107
@@ -142,7 +142,7 @@ EXAMPLES = r"""
 RETURN = r"""
 real_server:
   description:
-    - The real server as it now is, or in check mode as it would be.
+    - The resulting real server, or in check mode the predicted one.
     - Null if it is absent.
   returned: success
   type: dict
@@ -157,7 +157,7 @@ real_server:
     tunnel_port: 0
     tunnel_checksum: none
 operations:
-  description: What was done to the table, in order, or in check mode would be.
+  description: The operations on the table, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict
@@ -167,11 +167,11 @@ operations:
       type: str
       returned: always
     service:
-      description: The service that it was done in.
+      description: The service of the real server.
       type: dict
       returned: always
     real_server:
-      description: The real server that it was done to.
+      description: The real server of the operation.
       type: dict
       returned: always
   sample:

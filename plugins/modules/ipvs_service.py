@@ -10,8 +10,7 @@ module: ipvs_service
 short_description: Manage one IPVS virtual service on a director
 version_added: 0.1.0
 description:
-  - Adds, edits or removes one virtual service of a Linux Virtual Server director, and on request the real servers in
-    it.
+  - Adds, edits or removes one virtual service of a Linux Virtual Server director, and optionally its real servers.
   - The service is edited in place. Established connections are kept.
   - An option that is omitted keeps the value that the service has. A new service gets the default that is documented
     with the option.
@@ -42,7 +41,7 @@ options:
     description:
       - The firewall mark, from V(1) to V(4294967295), of the packets that are balanced as one service, whatever their
         address and port.
-      - The module does not make the firewall set the mark.
+      - The module does not create the firewall rules that set the mark.
     type: int
   family:
     description:
@@ -53,10 +52,10 @@ options:
   scheduler:
     description:
       - How the real server for a new connection is chosen.
-      - The kernel loads the module C(ip_vs_<scheduler>) itself. If it is not installed, the task fails and names it.
+      - The kernel loads the module C(ip_vs_<scheduler>) automatically. If it is not installed, the task fails and
+        names it.
       - A new service gets V(wlc).
-      - While the kernel changes the scheduler, for some milliseconds, new connections are refused. Established ones
-        are kept.
+      - A change of the scheduler refuses new connections for some milliseconds. Established connections are kept.
     type: str
     choices: [dh, fo, lblc, lblcr, lc, mh, nq, ovf, rr, sed, sh, twos, wlc, wrr]
   scheduler_flags:
@@ -64,39 +63,39 @@ options:
       - All of the scheduler's flags. An empty list removes them. A new service has none.
       - V(sh-fallback) and V(mh-fallback) choose another real server if the one chosen has weight 0. V(sh-port) and
         V(mh-port) hash the client's port too.
-      - The kernel knows three bits only. V(flag-1) is the first of these names for either scheduler, V(flag-2) the
-        second, and results name them so.
+      - The kernel has only three unnamed flags. V(flag-1) is the first of these names for either scheduler, V(flag-2)
+        the second. Results use V(flag-1) to V(flag-3).
     type: list
     elements: str
     choices: [flag-1, flag-2, flag-3, sh-fallback, sh-port, mh-fallback, mh-port]
   persistence_timeout:
     description:
       - For how many seconds after its last connection a client keeps its real server.
-      - V(0), the default of a new service, turns persistence off, and with it mask and engine. At most V(2678400), 31
+      - V(0), the default of a new service, turns persistence off, and resets mask and engine. At most V(2678400), 31
         days.
     type: int
   persistence_netmask:
     description:
-      - Which clients count as one for persistence. For IPv4 a mask (V(255.255.255.0)) or a prefix length (V(24)), for
-        IPv6 a prefix length.
-      - A service that becomes persistent gets V(255.255.255.255) or V(128), so that each address counts by itself.
+      - Which clients are treated as one for persistence. For IPv4 a mask (V(255.255.255.0)) or a prefix length (V(24)),
+        for IPv6 a prefix length.
+      - A service that becomes persistent gets V(255.255.255.255) or V(128), so that each address is a separate client.
       - Needs a persistent service.
     type: str
   persistence_engine:
     description:
-      - What tells clients apart instead of their address. V(sip) takes the Call-ID of SIP over UDP. V(""), the
-        default of a new service, is none.
+      - What identifies a client instead of its address. V(sip) uses the Call-ID of SIP over UDP. V(""), the default
+        of a new service, is none.
       - Needs a persistent service.
     type: str
     choices: ["", sip]
   one_packet:
     description:
-      - Whether each packet is scheduled by itself, V(false) for a new service. For UDP or O(fwmark) only.
+      - Whether each packet is scheduled separately, V(false) for a new service. Only for UDP or O(fwmark).
     type: bool
   real_servers:
     description:
-      - Real servers of the service, each as with M(lvs.cluster.ipvs_real_server).
-      - Other real servers stay as they are, unless O(real_servers_exact=true).
+      - Real servers of the service, with the options of M(lvs.cluster.ipvs_real_server).
+      - Other real servers are not changed, unless O(real_servers_exact=true).
     type: list
     elements: dict
     suboptions:
@@ -108,7 +107,7 @@ options:
         description: The port that it listens on, the service's port if omitted.
         type: int
       forwarding:
-        description: How packets reach it, V(nat) for a new one. C(ipvsadm)'s words are accepted too.
+        description: How packets reach it, V(nat) for a new one. The names that C(ipvsadm) uses are accepted too.
         type: str
         choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
       weight:
@@ -134,14 +133,14 @@ options:
         choices: [none, csum, remcsum]
   real_servers_exact:
     description:
-      - Whether real servers that are not in O(real_servers) are removed, even if others have added them. This
+      - Whether real servers that are not in O(real_servers) are removed, even if other programs have added them. This
         breaks their connections.
     type: bool
     default: false
 seealso:
   - module: lvs.cluster.ipvs_real_server
   - name: ipvsadm(8)
-    description: The classic command line to the same table.
+    description: The standard command for the same table.
     link: https://manpages.debian.org/ipvsadm
 author:
   - lvs.cluster contributors (@lvs-cluster)
@@ -162,7 +161,7 @@ EXAMPLES = r"""
     persistence_timeout: 600
     persistence_netmask: 255.255.255.0
 
-- name: A service with just these two real servers
+- name: Set up a service with exactly these two real servers
   lvs.cluster.ipvs_service:
     address: 170.210.122.104
     port: 8080
@@ -172,7 +171,7 @@ EXAMPLES = r"""
       - {address: 192.168.0.108, port: 80}
     real_servers_exact: true
 
-- name: Everything that the firewall marks with 10, as one service
+- name: Balance everything that the firewall marks with 10 as one service
   lvs.cluster.ipvs_service:
     fwmark: 10
     scheduler: sh
@@ -188,8 +187,8 @@ EXAMPLES = r"""
 RETURN = r"""
 service:
   description:
-    - The service as it now is, or in check mode as it would be, with all its real servers.
-    - These are options of this module; a service of a firewall mark has C(fwmark) and C(family) instead of
+    - The resulting service with all its real servers, or in check mode the predicted one.
+    - The values are options of this module; a service of a firewall mark has C(fwmark) and C(family) instead of
       C(protocol), C(address) and C(port).
     - Null if it is absent.
   returned: success
@@ -215,7 +214,7 @@ service:
         tunnel_port: 0
         tunnel_checksum: none
 operations:
-  description: What was done to the table, in order, or in check mode would be.
+  description: The operations on the table, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict
@@ -225,11 +224,11 @@ operations:
       type: str
       returned: always
     service:
-      description: The service that it was done to, or in.
+      description: The service of the operation.
       type: dict
       returned: always
     real_server:
-      description: The real server that it was done to.
+      description: The real server of the operation.
       type: dict
       returned: for an operation on a real server
   sample:

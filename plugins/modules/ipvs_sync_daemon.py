@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_sync_daemon
-short_description: Manage the sync daemons of IPVS, which share connections among directors
+short_description: Manage the sync daemons of IPVS, which synchronize connections between directors
 version_added: 0.1.0
 description:
-  - Starts, restarts or stops the kernel's sync daemon on a Linux Virtual Server director. A V(master) tells the others
-    about its connections, a V(backup) receives. Both may run on one director.
+  - Starts, restarts or stops the kernel's sync daemon on a Linux Virtual Server director. A V(master) sends its
+    connections to other directors, a V(backup) receives them. Both may run on one director.
   - The kernel cannot edit a daemon. A daemon is stopped and started again only if it changes. If the kernel refuses the
     new one, the old one is started again.
-  - Do not use this module where C(keepalived) runs with C(lvs_sync_daemon), because it manages the daemon itself.
-  - The daemons tell of changes only. A director that has been away learns of old connections as they are used.
+  - Do not use this module if C(keepalived) runs with C(lvs_sync_daemon), because keepalived then manages the daemon.
+  - The daemons send changes only. A director that was down learns about an old connection when that is used again.
 extends_documentation_fragment:
   - lvs.cluster.lvs
   - lvs.cluster.lvs.owner
@@ -32,10 +32,10 @@ options:
     description: The interface that connects the directors. Required if the daemon does not run yet.
     type: str
   syncid:
-    description: A number from V(0) to V(255) that is the same on directors of one cluster. A new daemon has V(0).
+    description: A number from V(0) to V(255) that is the same on all directors of a cluster. A new daemon has V(0).
     type: int
   maxlen:
-    description: The maximum length of a message in bytes. A new daemon has V(0), which means what fits the interface.
+    description: The maximum length of a message in bytes. V(0), the default of a new daemon, fits the interface.
     type: int
   group:
     description: The multicast group, IPv4 or IPv6. A new daemon has V(224.0.0.81).
@@ -48,8 +48,8 @@ options:
     type: int
   at_boot:
     description:
-      - Whether it is started again at boot, by a shell script in C(/etc/lvs.cluster/boot.d), which needs C(ipvsadm).
-      - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is restored.
+      - Whether it is started at boot, by a shell script in C(/etc/lvs.cluster/boot.d), which needs C(ipvsadm).
+      - With V(false), an earlier script of O(owner) is removed. With O(netns), nothing is restored at boot.
     type: bool
     default: false
 notes:
@@ -61,7 +61,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Tell the other director about connections
+- name: Synchronize connections to the other director
   lvs.cluster.ipvs_sync_daemon:
     role: master
     interface: eth1
@@ -76,12 +76,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sync_daemon:
-  description: The daemon of O(role) that now runs, or in check mode would. Null if none does.
+  description: The daemon of O(role) that runs now, or in check mode the one that would run. Null if none does.
   returned: success
   type: dict
   sample: {role: master, interface: eth1, syncid: 7, maxlen: 1472, group: 224.0.0.81, port: 8848, ttl: 1}
 operations:
-  description: What was done, or in check mode would be.
+  description: The operations, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict

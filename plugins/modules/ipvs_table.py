@@ -10,15 +10,14 @@ module: ipvs_table
 short_description: Make the IPVS table of a director match a description
 version_added: 0.1.0
 description:
-  - Takes all virtual services with their real servers, as data or as the text of C(ipvsadm), and makes the table of a
+  - Takes all virtual services with their real servers, as data or in the format of C(ipvsadm), and makes the table of a
     Linux Virtual Server director match, with one plan and few system calls however many objects there are.
   - An option of a service or real server that is omitted has its default, unlike with M(lvs.cluster.ipvs_service).
-  - Everything that can be edited is edited in place. Nothing is removed unless everything that is added or edited has
-    succeeded.
-  - What is no longer described is removed if O(owner) has added it. What others have added stays, and what was found
-    and edited gets back what it had, unless O(purge) says otherwise.
-  - If the kernel refuses some additions or edits, the others are carried out, and the task fails and names each one
-    that was refused. The next run completes the change.
+  - Everything that can be edited is edited in place. Nothing is removed unless all additions and edits have succeeded.
+  - What is no longer described is removed if O(owner) has added it. What other programs have added stays, and an object
+    that was found and edited gets its previous attributes back. O(purge) changes this.
+  - If the kernel refuses some additions or edits, the others are made, and the task fails and names each one that was
+    refused. The next run completes the change.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.netns
@@ -28,7 +27,7 @@ options:
   services:
     description:
       - The virtual services. An empty list removes all that O(owner) has added.
-      - What M(lvs.cluster.ipvs_service) returns as a service is one.
+      - The format is that of the result of M(lvs.cluster.ipvs_service).
     type: list
     elements: dict
     suboptions:
@@ -62,18 +61,18 @@ options:
         description: For how many seconds a client keeps its real server. V(0), the default, turns persistence off.
         type: int
       persistence_netmask:
-        description: Which clients count as one for persistence. If omitted, each address counts by itself.
+        description: Which clients are treated as one for persistence. If omitted, each address is a separate client.
         type: str
       persistence_engine:
-        description: What tells clients apart instead of their address, nothing if omitted.
+        description: What identifies a client instead of its address, nothing if omitted.
         type: str
         choices: ["", sip]
       one_packet:
-        description: Whether each packet is scheduled by itself, V(false) if omitted.
+        description: Whether each packet is scheduled separately, V(false) if omitted.
         type: bool
       real_servers:
         description:
-          - The real servers of the service, each as with M(lvs.cluster.ipvs_real_server).
+          - The real servers of the service, with the options of M(lvs.cluster.ipvs_real_server).
         type: list
         elements: dict
         suboptions:
@@ -85,7 +84,7 @@ options:
             description: The port that it listens on, the service's port if omitted.
             type: int
           forwarding:
-            description: How packets reach it, V(nat) if omitted. C(ipvsadm)'s words are accepted too.
+            description: How packets reach it, V(nat) if omitted. The names that C(ipvsadm) uses are accepted too.
             type: str
             choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
           weight:
@@ -111,17 +110,17 @@ options:
             choices: [none, csum, remcsum]
   rules:
     description:
-      - The virtual services as lines of C(-A) and C(-a), as C(ipvsadm --save --numeric) writes them, instead
-        of O(services). Thresholds (C(-x), C(-y)), which C(ipvsadm) does not save, are understood.
+      - The virtual services as lines of C(-A) and C(-a), in the format of C(ipvsadm --save --numeric), instead of
+        O(services). Thresholds (C(-x), C(-y)), which C(ipvsadm) does not save, are accepted too.
       - A real server without a forwarding method uses direct routing, as with C(ipvsadm).
     type: str
   purge:
     description:
-      - What is removed of what the table holds and the description does not.
+      - Which objects are removed that are in the table but not in the description.
       - V(none) removes nothing.
-      - V(owned) removes what O(owner) has added, according to its manifest. In a O(netns), that is nothing.
-      - V(scope) also removes everything whose service is in O(scope), even if others have added it.
-      - V(all) removes everything, even if others have added it.
+      - V(owned) removes what O(owner) has added, according to its manifest. With O(netns), that is nothing.
+      - V(scope) also removes those whose service is in O(scope), even if other programs have added them.
+      - V(all) removes all of them, even if other programs have added them.
     type: str
     choices: [none, owned, scope, all]
     default: owned
@@ -143,15 +142,15 @@ options:
     description:
       - How many services and real servers one run may remove. A plan that would remove more is refused before anything
         is changed.
-      - Either a number, or a percentage (V(25%)), of the services and real servers that O(owner) has in the table, and
-        of the real servers that it has in each service that stays.
-      - What is replaced is not removed. Only a loss in number counts, and only of what O(owner) has.
+      - Either a number, or a percentage (V(25%)). It applies to the services and real servers that O(owner) has in the
+        table, and separately to the real servers that it has in each service that stays.
+      - Only net losses of objects of O(owner) count. What is replaced is not lost.
       - If omitted, there is no limit.
     type: str
   unprepared:
     description:
-      - Addresses of real servers that may not be ready to work, such as those of hosts that Ansible could not reach.
-      - Real servers at such an address stay in their service as they are, even if their port or method is to change,
+      - Addresses of real servers that may not be ready, such as those of hosts that Ansible could not reach.
+      - Real servers with such an address stay in their service unchanged, even if their port or method is to change,
         and none is added. RV(not_added) lists them.
       - Those that are no longer described are removed all the same.
     type: list
@@ -162,11 +161,11 @@ options:
       - Whether the services and real servers are restored at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that
         needs only C(ipvsadm).
       - The script adds what is missing, and fails if the kernel refuses some of it. It can be run at any time.
-      - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is restored.
+      - With V(false), an earlier script of O(owner) is removed. With O(netns), nothing is restored at boot.
     type: bool
     default: false
 notes:
-  - A real server that is drained keeps weight 0. Its described weight is given when it is restored (see
+  - A real server that is drained keeps weight 0. It gets its described weight when it is restored (see
     M(lvs.cluster.ipvs_drain)).
 seealso:
   - module: lvs.cluster.ipvs_drain
@@ -197,14 +196,14 @@ EXAMPLES = r"""
     rules: "{{ lookup('ansible.builtin.file', 'director.rules') }}"
     owner: rules-file
 
-- name: Remove all other services of this network, including those that others have added
+- name: Remove all other services of this network, including those that other programs have added
   lvs.cluster.ipvs_table:
     services: "{{ web_services }}"
     purge: scope
     scope:
       addresses: [170.210.122.0/25]
 
-- name: Restore the table at boot, and do not add a real server that is not prepared
+- name: Restore the table at boot, and do not add a real server that is not ready
   lvs.cluster.ipvs_table:
     services: "{{ web_services }}"
     unprepared: [192.168.0.108]
@@ -224,27 +223,27 @@ not_added:
   elements: dict
   contains:
     service:
-      description: What names the service.
+      description: What identifies the service.
       type: dict
       returned: always
     real_server:
-      description: What names the real server.
+      description: What identifies the real server.
       type: dict
       returned: always
 drains:
   description:
-    - The real servers of the description that are drained (see M(lvs.cluster.ipvs_drain)) and so have no more than
-      weight 0, the oldest drain first. Drains of real servers that are not in the table any more are listed too.
+    - The real servers of the description that are drained (see M(lvs.cluster.ipvs_drain)) and so do not have their
+      full weight, the oldest drain first. Drains of real servers that are not in the table any more are listed too.
   returned: success
   type: list
   elements: dict
   contains:
     service:
-      description: What names the service.
+      description: What identifies the service.
       type: dict
       returned: always
     real_server:
-      description: What names the real server.
+      description: What identifies the real server.
       type: dict
       returned: always
     remembered_weight:
@@ -252,7 +251,7 @@ drains:
       type: int
       returned: always
     since:
-      description: Since when it is drained, in Unix time.
+      description: Since when it has been drained, in Unix time.
       type: int
       returned: always
     age:
@@ -260,12 +259,12 @@ drains:
       type: int
       returned: always
 errors:
-  description: A sentence for each operation that the kernel has refused.
-  returned: when it has refused some
+  description: A message for each operation that the kernel has refused.
+  returned: when the kernel has refused operations
   type: list
   elements: str
 operations:
-  description: What was done to the table, in order, or in check mode would be.
+  description: The operations on the table, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict
@@ -275,11 +274,11 @@ operations:
       type: str
       returned: always
     service:
-      description: The service that it was done to, or in.
+      description: The service of the operation.
       type: dict
       returned: always
     real_server:
-      description: The real server that it was done to.
+      description: The real server of the operation.
       type: dict
       returned: for an operation on a real server
   sample:

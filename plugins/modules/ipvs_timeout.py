@@ -7,12 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_timeout
-short_description: Set how long IPVS remembers idle connections
+short_description: Set the timeouts of idle connections in IPVS
 version_added: 0.1.0
 description:
-  - Sets the three timeouts of IPVS on a Linux Virtual Server director. They apply to packets that arrive from then on.
-  - A timeout that is omitted, or V(0), is not set. If an earlier run of O(owner) has changed it, the value that was
-    found then is restored.
+  - Sets the three timeouts of IPVS on a Linux Virtual Server director. A new value applies to a connection from its
+    next packet on.
+  - A timeout that is omitted, or V(0), is not set. If an earlier run of O(owner) has changed it, its previous value is
+    restored.
   - Two owners cannot set a timeout to different values.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
@@ -35,11 +36,11 @@ options:
   at_boot:
     description:
       - Whether they are set again at boot, by a shell script in C(/etc/lvs.cluster/boot.d), which needs C(ipvsadm).
-      - With V(false), an earlier script of O(owner) is removed. In a O(netns) nothing is restored.
+      - With V(false), an earlier script of O(owner) is removed. With O(netns), nothing is restored at boot.
     type: bool
     default: false
   state:
-    description: With V(absent), the values that were found are restored.
+    description: With V(absent), the previous values are restored.
     type: str
     choices: [present, absent]
     default: present
@@ -50,7 +51,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Forget idle TCP sessions after half an hour, also after a reboot
+- name: Remove idle TCP sessions after half an hour, also after a reboot
   lvs.cluster.ipvs_timeout:
     tcp: 1800
     at_boot: true
@@ -62,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 timeouts:
-  description: The timeouts now in force, or in check mode those that would be.
+  description: The current timeouts, or in check mode the predicted ones.
   returned: success
   type: dict
   contains:
@@ -79,7 +80,7 @@ timeouts:
       type: int
       returned: always
 operations:
-  description: What was set, or in check mode would be.
+  description: The operations, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict

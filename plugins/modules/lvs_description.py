@@ -13,9 +13,9 @@ description:
   - Reads C(lvs_virtual_services) and the other variables of all hosts in the groups C(lvs_directors) and
     C(lvs_real_servers), checks them, and derives the configuration of each of these hosts, which
     M(lvs.cluster.lvs_host) applies.
-  - It works on the control node and asks no host anything. So a host that is down, or left out by C(--limit), makes no
+  - It runs on the control node and connects to no host. So a host that is down, or outside C(--limit), makes no
     difference. Facts of hosts are not used.
-  - All mistakes are reported at once, each with its YAML path, and then nothing has been changed anywhere.
+  - All mistakes are reported at once, each with its YAML path. Then nothing is changed on any host.
   - Run it with C(run_once), as the role P(lvs.cluster.preflight#role) does, which registers the result as
     C(lvs_derived) for every host.
 extends_documentation_fragment:
@@ -24,8 +24,8 @@ extends_documentation_fragment:
 options:
   methods:
     description:
-      - The forwarding methods that hosts are set up for. With all of them, the configuration of a director has its
-        table, timeouts, firewall marks, virtual addresses and keepalived too.
+      - The forwarding methods that hosts are set up for. With all of them, the configuration of a director also has its
+        table, timeouts, firewall marks, virtual addresses and keepalived.
       - V(keepalived) sets up keepalived on directors without all forwarding methods.
     type: list
     elements: str
@@ -43,32 +43,32 @@ EXAMPLES = r"""
   register: lvs_derived
   run_once: true
 
-- name: Show what this host is going to have
+- name: Show the configuration of this host
   ansible.builtin.debug:
     var: lvs_derived.hosts[inventory_hostname].configuration
 """
 
 RETURN = r"""
 methods:
-  description: As O(methods).
+  description: The value of O(methods).
   returned: success
   type: list
   elements: str
 hosts:
   description:
-    - By host its C(configuration), C(owner), C(state) and C(settle_seconds), as M(lvs.cluster.lvs_host) takes them, its
-      C(cluster), its C(roles), its C(addresses), the C(directors) of its cluster, and the C(services) of its cluster
-      with their C(name), C(addresses) and C(places). Of a real server also the C(drainable) addresses by which
-      directors send to it, and C(requests) straight to it, as M(lvs.cluster.lvs_request_info) takes them.
+    - For each host its C(configuration), C(owner), C(state) and C(settle_seconds), as M(lvs.cluster.lvs_host) takes
+      them, its C(cluster), C(roles) and C(addresses), the C(directors) of its cluster, and the C(services) of its
+      cluster with their C(name), C(addresses) and C(places). For a real server also the C(drainable) addresses to which
+      directors send, and C(requests) directly to it, as M(lvs.cluster.lvs_request_info) takes them.
   returned: success
   type: dict
 warned:
-  description: What is probably a mistake, in sentences. Each is shown as a warning as well.
+  description: Messages about probable mistakes. Each is shown as a warning as well.
   returned: success
   type: list
   elements: str
 errors:
-  description: All mistakes, in sentences.
+  description: A message for each mistake.
   returned: failure
   type: list
   elements: str
@@ -93,7 +93,7 @@ def argument_spec():
 def main():
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     module.fail_json(
-        msg="lvs_description works on the control node; run it as lvs.cluster.lvs_description."
+        msg="lvs_description runs on the control node only; use it as lvs.cluster.lvs_description."
     )
 
 

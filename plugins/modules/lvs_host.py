@@ -10,47 +10,48 @@ module: lvs_host
 short_description: Configure a whole director or real server in one run
 version_added: 0.1.0
 description:
-  - Applies everything that a host of a Linux Virtual Server cluster needs, be it a director, a real server or both.
-    That is kernel modules, kernel settings, firewall rules, tunnels, routes, timeouts, the IPVS table, sync daemons,
-    firewall marks, virtual addresses and keepalived.
-  - The roles of this collection give it what M(lvs.cluster.lvs_description) has derived from the description of the
+  - Applies everything that a host of a Linux Virtual Server cluster needs, whether it is a director, a real server or
+    both. That is kernel modules, kernel settings, firewall rules, tunnels, routes, timeouts, the IPVS table, sync
+    daemons, firewall marks, virtual addresses and keepalived.
+  - The roles of this collection pass it what M(lvs.cluster.lvs_description) has derived from the description of the
     cluster.
-  - Nothing is changed before everything was read, planned and checked. Then everything that is added or edited is,
-    kind by kind, and only if all of that has succeeded, what is no longer needed is removed, in the reverse order. So
-    nothing is removed before its replacement is in service. A run that fails half-way leaves the service running, and
-    the next run completes it.
-  - What the owner has made before and the configuration no longer holds is removed, and what was found is restored.
-    What other owners or programs have made stays.
-  - A change of return routes undoes itself, unless the host is reached over a new connection in time. The task sees to
-    that by itself.
+  - Everything is read, planned and checked before anything is changed. Then all additions and edits are made, kind by
+    kind, and only if all of them have succeeded, what is no longer needed is removed, in the reverse order. So nothing
+    is removed before its replacement is in service. A run that fails half-way leaves the service running, and the next
+    run completes the change.
+  - What the owner has created before and the configuration no longer contains is removed, and the previous state is
+    restored. What other owners or programs have created stays.
+  - A change of return routes is undone unless it is confirmed over a new connection in time. The task does that
+    automatically.
 extends_documentation_fragment:
   - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   configuration:
     description:
-      - The desired state of the host, by kind of resource. A kind that is left out is not wanted at all.
+      - The desired state of the host, by kind of resource. If a kind is omitted, nothing of it is desired.
       - The kinds are V(modules) (M(lvs.cluster.lvs_kernel_module)), V(settings) (M(lvs.cluster.lvs_sysctl)),
         V(firewall) (M(lvs.cluster.iptables_masq)), V(tunnel_filter) (M(lvs.cluster.iptables_decap)), V(tunnels)
         (M(lvs.cluster.lvs_tunnel)), V(routes) (M(lvs.cluster.lvs_route)), V(timeouts) (M(lvs.cluster.ipvs_timeout)),
         V(table) (M(lvs.cluster.ipvs_table)), V(sync_daemons) (M(lvs.cluster.ipvs_sync_daemon)), V(marks)
         (M(lvs.cluster.iptables_mark)) and V(addresses) (M(lvs.cluster.lvs_vip)). Each entry has the options of that
-        module, V(modules) and V(sync_daemons) are lists of such.
-      - V(next_hops) are routes of a director to the real servers in its list V(to), by direct routing, each its own
-        next hop, so that changing the forwarding method loses no packet. V(requirements) are conditions that the host
-        has to meet before anything is changed.
+        module; V(modules) and V(sync_daemons) are lists of such entries.
+      - V(next_hops) are routes of a director to the real servers in its list V(to), for direct routing, each its own
+        next hop, so that a change of the forwarding method loses no packet. V(requirements) are conditions that the
+        host has to meet before anything is changed.
       - V(keepalived) is the configuration of keepalived, which the control node derives. It is checked by
-        C(keepalived -t) on the host before anything is changed, installed in one step, and reloaded, never restarted.
-        Then the run waits until the IPVS table is as described or the longest time has passed that checks can take.
-        What a reload ignores is edited, such as thresholds. A configuration of somebody else is refused.
-      - With the option V(release), and no other, the V(table) of O(owner) is given up and stays as it is, because
+        C(keepalived -t) on the host before anything is changed, replaced in one step, and keepalived is reloaded, never
+        restarted. Then the run waits until the IPVS table is as described, or until the longest time that checks can
+        take has passed. What a reload ignores, such as thresholds, is then edited. A configuration that this collection
+        did not write is refused.
+      - With the option V(release), and no other, the V(table) of O(owner) is released and stays as it is, because
         keepalived takes it over.
     type: dict
     default: {}
   defer:
     description:
-      - Whether a director that should be changed after others is left as it is, if there is something to change. That
-        is one that has addresses that keepalived moves, and one on which keepalived is new, or which is to have the
+      - Whether to leave a director unchanged that should be changed after others, if there is something to change. That
+        is a director that has addresses that keepalived moves, or one on which keepalived is new or that is to have the
         addresses without keepalived, while another director has them. RV(deferred) then says so, and a run without this
         option changes it.
       - It has no effect in check mode.
@@ -58,56 +59,55 @@ options:
     default: false
   keepalived_password:
     description:
-      - The password of VRRP, where V(keepalived) in O(configuration) uses one. VRRP sends it in clear.
-      - It is written to C(/etc/keepalived/keepalived.conf), mode 0600, and to nothing else. Results and differences
-        do not show it.
+      - The password of VRRP, if V(keepalived) in O(configuration) uses one. VRRP sends it in clear text.
+      - It is written only to C(/etc/keepalived/keepalived.conf), mode 0600. Results and diffs do not show it.
     type: str
     default: ""
   owner:
     description:
-      - In whose name everything is kept, see C(/var/lib/lvs.cluster/<owner>.json). The roles use C(cluster-) and the
-        name of the cluster.
+      - The name under which everything is recorded, see C(/var/lib/lvs.cluster/<owner>.json). The roles use C(cluster-)
+        and the name of the cluster.
     type: str
     default: cluster-default
   prune:
     description:
       - Whether what is no longer needed is removed.
-      - With V(false) the host only grows, so that a real server is not taken apart while a director may still send to
-        it. A return route keeps its gateway as long as no machine answers for the new one, such as a floating address
-        that no director has yet. RV(remaining) then says what a later run would remove or change.
+      - With V(false), nothing is removed, so that a real server keeps what a director may still need. A return route
+        keeps its gateway as long as no machine answers for the new one, such as a floating address that no director has
+        yet. RV(remaining) then lists what a later run would remove or change.
     type: bool
     default: true
   rollback:
     description:
-      - After how many seconds a change of routes is undone that is not confirmed, where V(routes) in O(configuration)
-        does not say so. V(0) is never.
-      - If the run itself takes longer, it fails, and the routes are as before.
+      - After how many seconds a change of routes that is not confirmed is undone, if V(routes) in O(configuration)
+        does not set it. V(0) is never.
+      - If the run itself takes longer, it fails, and the previous routes are restored.
     type: int
     default: 60
   settle_seconds:
     description:
-      - How long to wait, once new connections go the new way, before firewall rules, real servers, routes and settings
-        are removed that connections under way may still need. Nothing is waited for where nothing of that is removed.
+      - How many seconds to wait, once new connections use the new configuration, before firewall rules, real servers,
+        routes and settings are removed that established connections may still need. If none of these is removed, it
+        does not wait.
     type: float
     default: 2.0
   unprepared:
     description:
-      - Addresses of real servers that may not be ready to work, such as those of hosts that Ansible did not
-        reach. See M(lvs.cluster.ipvs_table).
-      - Where there are some, kernel modules, settings, firewall rules and routes that they may still need are kept
-        too.
+      - Addresses of real servers that may not be ready, such as those of hosts that Ansible did not reach. See
+        M(lvs.cluster.ipvs_table).
+      - If there are any, kernel modules, settings, firewall rules and routes that they may still need are kept too.
     type: list
     elements: str
     default: []
   state:
-    description: With V(absent), everything of O(owner) is removed, and what was found is restored.
+    description: With V(absent), everything of O(owner) is removed, and the previous state is restored.
     type: str
     choices: [present, absent]
     default: present
 notes:
   - Runs of this collection on one host take turns, by a lock on C(/run/lvs.cluster.lock).
-  - Where a package is missing, nothing is changed and RV(missing_packages) names it. Install it and run again, as the
-    roles do. In check mode everything is shown all the same.
+  - If a package is missing, nothing is changed, and RV(missing_packages) names it. Install it and run again, as the
+    roles do. Check mode shows the whole change all the same.
 seealso:
   - module: lvs.cluster.lvs_description
 author:
@@ -117,6 +117,8 @@ author:
 EXAMPLES = r"""
 - name: Check the description and derive every host's configuration
   lvs.cluster.lvs_description:
+  register: lvs_derived
+  run_once: true
 
 - name: Apply this host's configuration
   lvs.cluster.lvs_host:
@@ -130,12 +132,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 operations:
-  description: What was done, by kind, in order, or in check mode would be. Kinds without operations are left out.
+  description: The operations by kind, in order, or in check mode the planned ones. Kinds without any are omitted.
   returned: success
   type: dict
   sample: {addresses: [{verb: add, object: -4 address 170.210.122.104/32 dev eth1 scope global}]}
 remaining:
-  description: What is no longer needed, or keeps its gateway, because of O(prune=false), by kind.
+  description: What is no longer needed but stays, or keeps its gateway, because of O(prune=false), by kind.
   returned: success
   type: dict
   sample: {addresses: [-4 address 170.210.122.105/32 dev lo scope host]}
@@ -147,27 +149,28 @@ not_added:
   elements: dict
   contains:
     service:
-      description: What names the service.
+      description: What identifies the service.
       type: dict
       returned: always
     real_server:
-      description: What names the real server.
+      description: What identifies the real server.
       type: dict
       returned: always
 deferred:
   description:
-    - Why nothing was changed, with O(defer). V(active), because this director has the addresses, and others should be
-      changed before it. V(joining), because another has them and has to know of this one first. Otherwise empty.
+    - Why nothing was changed, with O(defer). V(active), if this director has the addresses, and others should be
+      changed before it. V(joining), if another director has them and has to be configured with this one first.
+      Otherwise empty.
   returned: success
   type: str
 missing_packages:
-  description: The packages that are missing. Outside check mode nothing was changed where there are some.
+  description: The packages that are missing. If there are any, nothing was changed.
   returned: success
   type: list
   elements: str
   sample: [ipvsadm]
 pending:
-  description: Whether a change of routes waits for its confirmation, or in check mode would.
+  description: Whether a change of routes waits for its confirmation, or in check mode would wait for it.
   returned: success
   type: bool
 details:

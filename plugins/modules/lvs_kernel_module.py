@@ -7,33 +7,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lvs_kernel_module
-short_description: Set the parameters of a kernel module, and have it loaded
+short_description: Set the parameters of a kernel module, and load it
 version_added: 0.1.0
 description:
-  - Writes C(/etc/modprobe.d/lvs.cluster-<owner>-<name>.conf), which is read whenever the module is loaded. The
-    parameter
-    that a director may need is C(conn_tab_bits) of C(ip_vs), the size of the table of connections.
-  - Such a parameter is read once. Where the module is loaded with another value, the new one takes effect at the next
-    load, which mostly is the next boot; the module says so and unloads nothing.
-  - A virtual service of FTP by NAT needs C(ip_vs_ftp), which is not loaded automatically. O(load) loads it, now and at
-    every boot.
+  - Writes C(/etc/modprobe.d/lvs.cluster-<owner>-<name>.conf), which is read whenever the module is loaded. A director
+    may need the parameter C(conn_tab_bits) of C(ip_vs), which sets the size of the connection table.
+  - Such a parameter is read only when the module is loaded. If the module is already loaded with another value, the new
+    one takes effect the next time it is loaded, usually at the next boot. A warning says so; nothing is unloaded.
+  - A virtual service for FTP with NAT needs C(ip_vs_ftp), which is not loaded automatically. O(load) loads it, now and
+    at every boot.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
   - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.attributes
 options:
   name:
-    description: The module.
+    description: The name of the kernel module.
     type: str
     default: ip_vs
   params:
-    description: Parameters and their values. What is left out of it is left to the kernel.
+    description: Parameters and their values. The kernel has defaults for those that are omitted.
     type: dict
     default: {}
   load:
     description:
       - Whether the module is loaded, now and at every boot.
-      - With V(false), it is no longer loaded at boot if O(owner) had it loaded, and it is unloaded unless it is in use.
+      - With V(false), if O(owner) has loaded it, it is no longer loaded at boot, and is unloaded unless it is in use.
     type: bool
     default: false
   state:
@@ -46,12 +45,12 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Have 2^18 buckets for a million connections, from the next boot on
+- name: Set 2^18 buckets for a million connections, from the next boot on
   lvs.cluster.lvs_kernel_module:
     params:
       conn_tab_bits: 18
 
-- name: Let FTP through NAT
+- name: Load the module for FTP with NAT
   lvs.cluster.lvs_kernel_module:
     name: ip_vs_ftp
     load: true
@@ -59,12 +58,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pending:
-  description: The parameters that take effect when the module is loaded next, with their current values.
+  description: The parameters that take effect the next time the module is loaded, with their current values.
   returned: success
   type: dict
   sample: {conn_tab_bits: "12"}
 operations:
-  description: What was done, or in check mode would be.
+  description: The operations, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lvs_neighbour_info
-short_description: Find out who answers for a virtual address
+short_description: Find out which machines answer for a virtual address
 version_added: 0.1.0
 description:
-  - Asks for addresses on the segments of a host, by ARP and neighbour solicitation, and returns which hardware
-    addresses have answered. For a virtual address that must be the active director only.
-  - It is safe in production. The ARP request is a probe (RFC 5227), which changes no neighbour's cache. IPv6 is asked
-    from the interface's own link-local address.
-  - If nobody answers, that is right for an address that routers send to the director by a route.
+  - Probes addresses on the segments of a host, by ARP and neighbour solicitation, and returns which MAC addresses have
+    answered. For a virtual address, only the active director must answer.
+  - It is safe in production. The ARP request is a probe (RFC 5227), which changes no neighbour's cache. IPv6 addresses
+    are probed from the link-local address of the interface.
+  - For an address that is routed to the director, no answer is the correct result.
 extends_documentation_fragment:
   - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.reading
@@ -25,12 +25,12 @@ options:
     elements: str
     required: true
   interfaces:
-    description: The interfaces to ask on. By default all Ethernet interfaces that are up.
+    description: The interfaces to probe on. By default all Ethernet interfaces that are up.
     type: list
     elements: str
     default: []
   seconds:
-    description: How many seconds to wait for answers. The question is asked three times, with this wait after each.
+    description: How many seconds to wait for answers. Three probes are sent, with this wait after each.
     type: float
     default: 0.3
 author:
@@ -38,7 +38,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Find out who answers for the virtual address
+- name: Find out which machines answer for the virtual address
   lvs.cluster.lvs_neighbour_info:
     addresses: [170.210.122.104]
   register: neighbours
@@ -46,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answers:
-  description: Who has answered.
+  description: The answers.
   returned: success
   type: list
   elements: dict
@@ -56,7 +56,7 @@ answers:
       type: str
       returned: always
     mac:
-      description: The hardware address that has answered for it.
+      description: The MAC address that has answered for it.
       type: str
       returned: always
     interface:
@@ -64,12 +64,12 @@ answers:
       type: str
       returned: always
 interfaces:
-  description: The host's own hardware addresses, by interface.
+  description: The MAC addresses of this host, by interface.
   returned: success
   type: dict
   sample: {eth1: "52:54:00:12:34:56"}
 held:
-  description: The interfaces that hold each of O(addresses). Addresses that the host does not have are left out.
+  description: The interfaces that have each of O(addresses). Addresses that the host does not have are omitted.
   returned: success
   type: dict
   sample: {170.210.122.104: [eth1]}

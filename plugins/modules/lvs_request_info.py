@@ -12,10 +12,10 @@ version_added: 0.1.0
 description:
   - Makes requests to virtual services from the host where it runs, many at a time, and returns which of them have
     failed. A request that fails or hangs does not affect the others.
-  - For TCP and SCTP it opens a connection and closes it. For UDP it sends an empty datagram. That fails if it is
-    refused. Silence is no failure, and RV(requests[].answered) is then false, because only a command that speaks the
-    service's protocol can tell.
-  - The host needs nothing but Python. It must not hold the virtual addresses itself, as a director does.
+  - For TCP and SCTP it opens a connection and closes it. For UDP it sends an empty datagram, which fails if it is
+    refused. If there is no answer, the request succeeds, but RV(requests[].answered) is false, because only a command
+    that speaks the protocol of the service can tell whether it works.
+  - The host needs nothing but Python. It must not have the virtual addresses itself, as a director does.
 extends_documentation_fragment:
   - lvs.cluster.lvs.alike
   - lvs.cluster.lvs.reading
@@ -75,7 +75,7 @@ requests:
   elements: dict
   contains:
     name:
-      description: As given.
+      description: The name as given.
       type: str
       returned: always
     to:

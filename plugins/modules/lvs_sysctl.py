@@ -7,25 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lvs_sysctl
-short_description: Set the kernel's settings of directors and real servers
+short_description: Set kernel settings of directors and real servers
 version_added: 0.1.0
 description:
-  - Sets what a Linux Virtual Server director or real server needs of the kernel, by profile, and any other settings by
-    value. They are in force at once and at every boot.
-  - A value that is found and will do just as well, being stricter, is kept.
-  - The settings of an owner are exactly those of its last task. A setting that it no longer sets gets back its previous
-    value, unless another program has set it since.
-  - "Profile V(director) with forwarding V(nat) and IPv4 sets C(net.ipv4.ip_forward=1), so that the answers of real
-    servers pass; and C(send_redirects=0) for C(all), C(default) and the interfaces, because where clients and real
-    servers share a segment a redirect would tell the real server a way around the director. With IPv6 it sets
+  - Sets the kernel settings that a Linux Virtual Server director or real server needs, by profile, and any other
+    settings by value. They take effect at once and at every boot.
+  - An existing value that is stricter and serves the purpose is kept.
+  - The settings of an owner are exactly those of its last task. A setting that it no longer sets gets its previous
+    value back, unless another program has changed it since.
+  - "Profile V(director) with forwarding V(nat) and IPv4 sets C(net.ipv4.ip_forward=1), so that the replies of real
+    servers pass; and C(send_redirects=0) for C(all), C(default) and the interfaces, because if clients and real servers
+    share a segment, a redirect would tell the real server a route that bypasses the director. With IPv6 it sets
     C(net.ipv6.conf.all.forwarding=1), and before that C(accept_ra=2) on interfaces that have V(1), or the director
-    would lose a default route that it learnt from a router's advertisements."
-  - Profile V(director) with V(dr) or V(tun) sets C(net.ipv4.vs.conn_reuse_mode=3), so that a client which uses a port
-    again is scheduled anew. The director sees no replies and so keeps a closed connection for two minutes. Such packets
-    come in for an address of the director and go out as its own; nothing is forwarded.
-  - "Profile V(real_server) with V(dr) or V(tun) sets C(arp_ignore=1) and C(arp_announce=2), so that the machine keeps
-    quiet about the virtual address. With V(tun) it sets C(rp_filter=2) on the O(decapsulating) interfaces, and with
-    V(dr) on those of O(ingress), if it would otherwise count as V(1); C(all) is never lowered."
+    would lose a default route that it has learned from router advertisements."
+  - Profile V(director) with V(dr) or V(tun) sets C(net.ipv4.vs.conn_reuse_mode=3), so that a client that reuses a port
+    is scheduled anew. The director sees no replies, so it keeps a closed connection for two minutes. These methods need
+    no forwarding in the kernel.
+  - "Profile V(real_server) with V(dr) or V(tun) sets C(arp_ignore=1) and C(arp_announce=2), which suppress ARP for the
+    virtual address. With V(tun) it sets C(rp_filter=2) on the O(decapsulating) interfaces, and with V(dr) on those of
+    O(ingress), if the effective value would be V(1); C(all) is never lowered."
   - Profile V(real_server) with V(nat) sets nothing.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
@@ -33,13 +33,13 @@ extends_documentation_fragment:
   - lvs.cluster.lvs.attributes
 options:
   profiles:
-    description: What the host is.
+    description: The roles of the host.
     type: list
     elements: str
     choices: [director, real_server]
     default: []
   forwarding:
-    description: The forwarding methods that the host has to do with. C(ipvsadm)'s words are taken too.
+    description: The forwarding methods that the host uses. The names that C(ipvsadm) uses are accepted too.
     type: list
     elements: str
     choices: [nat, dr, tun, masq, masquerading, gate, gatewaying, ipip, tunneling]
@@ -52,89 +52,90 @@ options:
     default: [ipv4]
   interfaces:
     description:
-      - The interfaces that the profile is about. Left out, it is about all of them, also those that come later.
-      - Of a real server these are the interfaces of the network where the virtual address is asked for.
+      - The interfaces to which the profile applies. If omitted, it applies to all of them, including future ones.
+      - On a real server, these are the interfaces on whose network ARP requests for the virtual address are sent.
     type: list
     elements: str
     default: []
   ingress:
     description:
-      - The host's own addresses at which packets of a director arrive, where O(forwarding) has V(dr). The interfaces
-        that have them get C(rp_filter=2), if it would otherwise count as V(1), because answers may leave by another.
+      - The host's own addresses at which packets of a director arrive, if O(forwarding) has V(dr). The interfaces that
+        have them get C(rp_filter=2) if the effective value would be V(1), because replies may leave through another
+        interface.
       - This needs pyroute2 on a host that filters by reverse path.
     type: list
     elements: str
     default: []
   decapsulating:
     description:
-      - The interfaces on which tunnelled packets appear, where O(forwarding) has V(tun).
+      - The interfaces on which decapsulated packets arrive, if O(forwarding) has V(tun).
     type: list
     elements: str
     default: [tunl0]
   values:
     description:
-      - Settings by name, with their values. They win over the profile's.
-      - Between the words of a name are dots, or slashes throughout where a word holds a dot
+      - Settings by name, with their values. They take precedence over those of the profile.
+      - The parts of a name are separated by dots, or by slashes throughout if a part contains a dot
         (C(net/ipv4/conf/eth0.100/arp_ignore)).
-      - Those below C(net.ipv4.vs) load C(ip_vs), and have it loaded at boot.
+      - Settings below C(net.ipv4.vs) load C(ip_vs), now and at every boot.
     type: dict
     default: {}
   exclusive:
-    description: Whether all other settings of O(owner) get back the value that was found.
+    description: Whether all other settings of O(owner) get their previous values back.
     type: bool
     default: true
   state:
-    description: With V(absent), everything of O(owner) gets back the value that was found, and its files are removed.
+    description: With V(absent), all settings of O(owner) get their previous values back, and its files are removed.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - "The files are C(/etc/sysctl.d/90-lvs.cluster-<owner>.conf) and, where C(ip_vs) is needed for them,
-    C(/etc/modules-load.d/lvs.cluster-<owner>.conf). A file that is read later at boot and says otherwise is warned of."
-  - Writing C(ip_forward) resets C(forwarding) of all interfaces and C(accept_redirects) of C(all). What was found of
-    these
-    is given back with it.
+  - "The files are C(/etc/sysctl.d/90-lvs.cluster-<owner>.conf) and, if C(ip_vs) is needed for them,
+    C(/etc/modules-load.d/lvs.cluster-<owner>.conf). If a file that is read later at boot sets another value, a warning
+    says so."
+  - Writing C(ip_forward) resets C(forwarding) of all interfaces and C(accept_redirects) of C(all). Their previous
+    values are restored together with it.
 author:
   - lvs.cluster contributors (@lvs-cluster)
 """
 
 EXAMPLES = r"""
-- name: Forward by NAT, and let clients of a dead real server go at once
+- name: Forward with NAT, and drop connections of a failed real server at once
   lvs.cluster.lvs_sysctl:
     profiles: [director]
     forwarding: [nat]
     values:
       net.ipv4.vs.expire_nodest_conn: 1
 
-- name: Keep quiet about the virtual address on the segment of eth1
+- name: Suppress ARP for the virtual address on the segment of eth1
   lvs.cluster.lvs_sysctl:
     profiles: [real_server]
     forwarding: [dr]
     interfaces: [eth1]
 
-- name: Give everything back
+- name: Restore all previous values
   lvs.cluster.lvs_sysctl:
     state: absent
 """
 
 RETURN = r"""
 settings:
-  description: Every setting that is asked for, with the value now in force, or in check mode the one that would be.
+  description: Every desired setting, with its current value, or in check mode the predicted one.
   returned: success
   type: dict
   sample: {net.ipv4.ip_forward: "1"}
 surplus:
-  description: Settings of O(owner) that are not asked for, and stay because of O(exclusive=false).
+  description: Settings of O(owner) that are no longer desired, and stay because of O(exclusive=false).
   returned: success
   type: list
   elements: str
 errors:
-  description: A sentence for every value that the kernel has refused.
-  returned: when it has refused some
+  description: A message for each value that the kernel has refused.
+  returned: when the kernel has refused values
   type: list
   elements: str
 operations:
-  description: What was written to the running kernel, in order, or in check mode would be.
+  description: The operations on the running kernel, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict
@@ -148,11 +149,11 @@ operations:
       type: str
       returned: always
     before:
-      description: The value that it had.
+      description: The previous value.
       type: str
       returned: always
     after:
-      description: The value that it gets.
+      description: The new value.
       type: str
       returned: always
 """

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lvs_tunnel
-short_description: Unwrap tunnelled packets on a real server
+short_description: Decapsulate tunnelled packets on a real server
 version_added: 0.1.0
 description:
-  - Makes the receiving end of tunnels on a real server that a director reaches by tunnelling. The director needs
-    none, because IPVS itself encapsulates.
-  - The module of the kernel is loaded, and the device is made, where it is not there, and brought up. Of GUE, the UDP
-    port is opened; what comes out of it goes through the device for what it holds, V(ipip) for IPv4 and V(sit) for
-    IPv6, which is needed besides.
-  - Strict filtering by reverse path (C(rp_filter)) would drop what such a device unwraps, so a device with a name of
-    its own gets the loose kind. For those of the kernel's modules, see M(lvs.cluster.lvs_sysctl).
-  - A device unwraps what anybody sends. M(lvs.cluster.iptables_decap) lets the directors in only.
-  - What this module makes is in the manifest of O(owner). What it finds there already is left as it is, and never
+  - Creates the receiving endpoints of tunnels on a real server to which a director forwards by tunnel. The director
+    needs none, because IPVS itself encapsulates.
+  - The kernel module is loaded, and the device is created if it does not exist, and brought up. For GUE, the UDP port
+    is opened; the packets inside then pass through the device for their type, V(ipip) for IPv4 and V(sit) for IPv6,
+    which is needed as well.
+  - Strict filtering by reverse path (C(rp_filter)) would drop what such a device decapsulates, so a device with a name
+    of its own gets loose filtering. For the devices of the kernel modules, see M(lvs.cluster.lvs_sysctl).
+  - A device decapsulates packets from any sender. M(lvs.cluster.iptables_decap) accepts those of the directors only.
+  - What this module creates is recorded in the manifest of O(owner). What exists already is left alone and never
     removed.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
@@ -26,52 +26,52 @@ extends_documentation_fragment:
   - lvs.cluster.lvs.attributes
 requirements:
   - iproute2 on the host
-  - pyroute2 (python3-pyroute2 of the distribution) on the host, where something is to be changed
+  - pyroute2 (python3-pyroute2 of the distribution) on the host, if something has to be changed
 options:
   tunnels:
-    description: The tunnels. Needed with O(state=present), unless O(exclusive=true).
+    description: The tunnels. Required with O(state=present), unless O(exclusive=true).
     type: list
     elements: dict
     default: []
     suboptions:
       type:
         description:
-          - V(ipip) is IPv4 in IPv4, V(sit) IPv6 in IPv4, V(ip6tnl) both in IPv6, V(gre) both in IPv4, V(ip6gre) both
-            in IPv6, V(gue) a UDP port.
+          - V(ipip) is IPv4 in IPv4, V(sit) IPv6 in IPv4, V(ip6tnl) IPv4 and IPv6 in IPv6, V(gre) IPv4 and IPv6 in IPv4,
+            V(ip6gre) IPv4 and IPv6 in IPv6, V(gue) a UDP port.
         type: str
         choices: [ipip, sit, ip6tnl, gre, ip6gre, gue]
         required: true
       device:
         description:
-          - The name of the device. Left out, it is the one that comes with the kernel's module, and takes packets
-            sent to any address of the host, C(tunl0), C(sit0), C(ip6tnl0), C(gre0) or C(ip6gre0). C(ip6tnl0) takes
-            IPv6 only.
+          - The name of the device. If omitted, it is the one that the kernel module creates, which receives packets to
+            any address of the host, C(tunl0), C(sit0), C(ip6tnl0), C(gre0) or C(ip6gre0). C(ip6tnl0) receives IPv6
+            only.
         type: str
       local:
-        description: The host's address that the director sends to. Needed with a O(tunnels[].device) of another name.
+        description: The host's address to which the director sends. Required with any other O(tunnels[].device).
         type: str
       port:
         description: The UDP port of V(gue).
         type: int
       family:
-        description: The address family of the outer packets of V(gue), V(ipv4) where it is left out.
+        description: The address family of the outer packets of V(gue), V(ipv4) if omitted.
         type: str
         choices: [ipv4, ipv6]
   exclusive:
-    description: Whether all other tunnels that O(owner) has made are removed.
+    description: Whether all other tunnels that O(owner) has created are removed.
     type: bool
     default: false
   at_boot:
     description:
-      - Whether all tunnels of O(owner) are made again at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that
-        needs C(ip) and C(modprobe) only.
+      - Whether all tunnels of O(owner) are restored at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that needs
+        only C(ip) and C(modprobe).
       - With V(false), an earlier script of O(owner) is removed.
     type: bool
     default: true
   state:
     description:
-      - With V(absent), O(tunnels) are removed as far as O(owner) has made them; without O(tunnels), all that it has
-        made are. Modules of the kernel that it has loaded are taken out, unless somebody uses them.
+      - With V(absent), those of O(tunnels) are removed that O(owner) has created; without O(tunnels), all that it has
+        created. Kernel modules that it has loaded are unloaded, unless they are in use.
     type: str
     choices: [present, absent]
     default: present
@@ -83,31 +83,31 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Unwrap IPv4 in IPv4
+- name: Decapsulate IPv4 in IPv4
   lvs.cluster.lvs_tunnel:
     tunnels:
       - {type: ipip}
 
-- name: Unwrap GUE, and what is sent to one address by GRE
+- name: Decapsulate GUE, and GRE packets to one address
   lvs.cluster.lvs_tunnel:
     tunnels:
       - {type: ipip}
       - {type: gue, port: 6080}
       - {type: gre, device: lvs-gre, local: 192.168.0.107}
 
-- name: Take them all away
+- name: Remove all tunnels
   lvs.cluster.lvs_tunnel:
     state: absent
 """
 
 RETURN = r"""
 surplus:
-  description: What O(owner) has made besides, and what stays because of O(exclusive=false).
+  description: What else O(owner) has created, and what stays because of O(exclusive=false).
   returned: success
   type: list
   elements: str
 operations:
-  description: What was done, in order, or in check mode would be.
+  description: The operations, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lvs_vip
-short_description: Put virtual addresses on a director or a real server
+short_description: Add virtual addresses to a director or a real server
 version_added: 0.1.0
 description:
-  - Adds virtual addresses (VIPs) to an interface. Each stands for itself alone (a prefix of 32 bits, or 128 of IPv6),
-    unless it is given with a length.
-  - On a real server that is reached by direct routing or a tunnel they belong on V(lo), where nobody is told of them.
-    Set C(arp_ignore) and C(arp_announce) before, with M(lvs.cluster.lvs_sysctl), and take them back only after. IPv6
-    needs no such setting, because neighbour solicitations are answered by the interface that has the address.
-  - On a director they belong on the interface of the clients' segment, which O(announce) tells of them.
-  - What this module adds is in the manifest of O(owner). An address that it finds there already is left as it is, and
+  - Adds virtual addresses (VIPs) to an interface. Their prefix length is 32, or 128 for IPv6, unless one is given.
+  - On a real server with direct routing or a tunnel, they belong on V(lo), where they are not announced. First set
+    C(arp_ignore) and C(arp_announce) with M(lvs.cluster.lvs_sysctl), and reset them only after the addresses are
+    removed. IPv6 needs no such setting, because only the interface that has an address answers neighbour solicitations.
+  - On a director, they belong on the interface of the clients' segment, where O(announce) announces them.
+  - What this module adds is recorded in the manifest of O(owner). An address that exists already is left alone and
     never removed.
 extends_documentation_fragment:
   - lvs.cluster.lvs.owner
@@ -24,77 +23,77 @@ extends_documentation_fragment:
   - lvs.cluster.lvs.attributes
 requirements:
   - iproute2 on the host
-  - pyroute2 (python3-pyroute2 of the distribution) on the host, where something is to be changed
+  - pyroute2 (python3-pyroute2 of the distribution) on the host, if something has to be changed
 options:
   addresses:
     description:
-      - The addresses, IPv4 and IPv6. Needed with O(state=present), unless O(exclusive=true).
+      - The addresses, IPv4 and IPv6. Required with O(state=present), unless O(exclusive=true).
     type: list
     elements: str
     default: []
   interface:
     description:
       - The interface.
-      - If it is empty, an address stays where it is; else it gets on the interface on whose network it is, or else on
-        V(lo), which does for a virtual address that routers send to this host.
+      - If empty, an address that exists stays where it is; otherwise it is added to the interface whose network
+        contains it, otherwise to V(lo), which is right for a virtual address that is routed to this host.
     type: str
     default: lo
   scope:
-    description: The scope of IPv4 addresses. Left out, it is V(host) on V(lo) and V(global) elsewhere.
+    description: The scope of IPv4 addresses. If omitted, it is V(host) on V(lo) and V(global) elsewhere.
     type: str
     choices: [global, link, host]
   nodad:
     description:
-      - Whether IPv6 addresses are added without asking whether somebody has them. They would be unusable for a second
-        otherwise, and for good where somebody answers.
+      - Whether IPv6 addresses are added without duplicate address detection. With it, an address is unusable for a
+        second, and stays unusable if another machine has it.
     type: bool
     default: true
   passive:
     description:
-      - Whether the host never chooses an IPv6 address of these as the source of what it sends on its own, by a
-        preferred lifetime of 0. Answers from it are as ever. Of IPv4 a prefix of 32 bits sees to that.
+      - Whether these IPv6 addresses are never chosen as the source of connections of this host, by a preferred lifetime
+        of 0. Replies from them are not affected. For IPv4, the prefix length of 32 has the same effect.
     type: bool
     default: true
   announce:
     description:
-      - Whether the segment is told of what is added, by gratuitous ARP or an unsolicited neighbour advertisement,
-        three times.
-      - At boot it is not, because neighbours know this host's hardware address still.
+      - Whether addresses that are added are announced to the segment, three times, by gratuitous ARP or an unsolicited
+        neighbour advertisement.
+      - They are not announced at boot, because neighbours still have the MAC address of this host.
     type: bool
     default: false
   probe:
     description:
-      - Whether the segment is asked, by ARP or neighbour solicitation, before an address is added. Where another
-        machine has it, the task fails and changes nothing.
+      - Whether the segment is probed, by ARP or neighbour solicitation, before an address is added. If another machine
+        has the address, the task fails and changes nothing.
     type: bool
     default: false
   release:
     description:
-      - Addresses that another program takes over. They are left where they are, and are no longer of O(owner), nor
-        restored at boot.
+      - Addresses that another program takes over. They stay where they are, but no longer belong to O(owner), and are
+        not restored at boot.
     type: list
     elements: str
     default: []
   exclusive:
-    description: Whether all other addresses that O(owner) has made are removed.
+    description: Whether all other addresses that O(owner) has added are removed.
     type: bool
     default: false
   at_boot:
     description:
-      - Whether all addresses of O(owner) are added again at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that
-        needs C(ip) only. It waits up to a minute for the interface.
+      - Whether all addresses of O(owner) are restored at boot, by a shell script in C(/etc/lvs.cluster/boot.d) that
+        needs only C(ip). It waits up to a minute for the interface.
       - With V(false), an earlier script of O(owner) is removed.
     type: bool
     default: true
   state:
     description:
-      - With V(absent), O(addresses) are removed as far as O(owner) has made them; without O(addresses), all that it has
-        made are.
+      - With V(absent), those of O(addresses) are removed that O(owner) has added; without O(addresses), all that it has
+        added.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - Network managers such as C(systemd-networkd) remove addresses that they do not know from the interfaces that they
+  - Network managers such as C(systemd-networkd) remove addresses that they did not add from the interfaces that they
     manage. With O(at_boot=true) these are restored within seconds, by C(lvs.cluster.service) and
     C(lvs.cluster-watch.service). C(systemd-networkd) leaves V(lo) alone.
 seealso:
@@ -114,35 +113,35 @@ EXAMPLES = r"""
     interface: eth1
     announce: true
 
-- name: Keep only this one
+- name: Keep only this address
   lvs.cluster.lvs_vip:
     addresses: [170.210.122.105]
     exclusive: true
 
-- name: Remove all that were added
+- name: Remove all addresses that were added
   lvs.cluster.lvs_vip:
     state: absent
 """
 
 RETURN = r"""
 addresses:
-  description: Where the addresses are that were asked for, in the words of C(ip address).
+  description: Where the desired addresses are, in the syntax of C(ip address).
   returned: success
   type: list
   elements: str
   sample: ["-4 address 170.210.122.104/32 dev lo scope host"]
 found:
-  description: Those of them that somebody else has made.
+  description: Those of them that other programs have added.
   returned: success
   type: list
   elements: str
 surplus:
-  description: What O(owner) has made besides, and what stays because of O(exclusive=false).
+  description: What else O(owner) has added, and what stays because of O(exclusive=false).
   returned: success
   type: list
   elements: str
 operations:
-  description: What was done, in order, or in check mode would be.
+  description: The operations, in order, or in check mode the planned ones.
   returned: success
   type: list
   elements: dict
@@ -152,7 +151,7 @@ operations:
       type: str
       returned: always
     object:
-      description: The address in the words of C(ip address).
+      description: The address in the syntax of C(ip address).
       type: str
       returned: always
 """

@@ -355,7 +355,7 @@ def test_one_that_has_left_the_description_is_forgotten():
     assert len(host(left)["details"]["table"]["drains"]) == 1
     done = restore()
     assert done["changed"]
-    assert warned(done, "is no longer there, so its drain is forgotten")
+    assert warned(done, "does not exist any more, so its drain is deleted")
     assert claims("drained") == {}
     host(described(3, 1))
     assert weights()[f"{ONE}:8080"] == 3
@@ -363,7 +363,7 @@ def test_one_that_has_left_the_description_is_forgotten():
 
 def test_hashing_schedulers_are_warned_of():
     host(described(3, 1, scheduler="mh"))
-    assert warned(drain(), "not with its flag mh-fallback")
+    assert warned(drain(), "without the flag mh-fallback")
 
 
 # Where keepalived owns the table. Its configuration is written by hand here; what the roles write, and what keepalived
@@ -470,7 +470,7 @@ def test_one_that_fails_its_checks_and_recovers_is_still_drained():
 def test_a_configuration_with_an_error_is_left_in_place():
     KEEPALIVED_CONF.write_text(CONFIGURATION.replace("lvs_sched rr", "colour red"))
     before = saved(), KEEPALIVED_CONF.read_text()
-    with pytest.raises(ModuleFailed, match="keepalived does not take it"):
+    with pytest.raises(ModuleFailed, match="keepalived refuses the configuration"):
         drain()
     assert (saved(), KEEPALIVED_CONF.read_text()) == before
     assert claims("drained") == {}

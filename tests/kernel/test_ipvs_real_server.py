@@ -223,7 +223,7 @@ def test_a_mark_has_no_port():
     service(address=None, port=None, fwmark=10)
     four_steps("ipvs_real_server", service=mark, address=RIP, forwarding="dr")
     assert lines() == [f"-a -f 10 -r {RIP}:0 -g -w 1"]
-    with pytest.raises(ModuleFailed, match="leave the port out"):
+    with pytest.raises(ModuleFailed, match="omit the port"):
         real_server(RIP, service=mark, port=80, forwarding="dr")
 
 

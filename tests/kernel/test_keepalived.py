@@ -368,7 +368,9 @@ def test_a_configuration_that_keepalived_refuses_leaves_the_old_one_in_service()
 def test_a_configuration_of_somebody_else_is_refused():
     CONF.write_text("global_defs {\n    router_id mine\n}\n")
     before = look()
-    with pytest.raises(ModuleFailed, match="is not of this collection, and would be overwritten"):
+    with pytest.raises(
+        ModuleFailed, match="was not written by this collection, and would be overwritten"
+    ):
         host(configuration=keepalived())
     assert look() == before
     assert our_files() == {}

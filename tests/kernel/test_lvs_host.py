@@ -356,8 +356,8 @@ def test_two_clusters_on_one_director_do_not_see_each_other():
         "settings": {**other["settings"], "values": {"net.ipv4.vs.expire_nodest_conn": 0}},
     }
     words = (
-        r"expire_nodest_conn='0': is asked for by the owner cluster-other, and contradicts the value 1 that the owner "
-        r"cluster-default keeps on this host"
+        r"expire_nodest_conn='0': is the value of the owner cluster-other, and contradicts the value 1 that the owner "
+        r"cluster-default has set on this host"
     )
     with pytest.raises(ModuleFailed, match=words):
         host(configuration=value, owner="cluster-other")

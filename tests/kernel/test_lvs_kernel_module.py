@@ -25,7 +25,9 @@ SIZE = pathlib.Path("/sys/module/ip_vs/parameters/conn_tab_bits")
 def test_written_honest_and_removed():
     done = four_steps("lvs_kernel_module", params={"conn_tab_bits": 10})
     assert done["pending"] == {"conn_tab_bits": "12"}
-    assert any("10 takes effect when it is loaded next" in str(text) for text in done["warnings"])
+    assert any(
+        "10 takes effect the next time it is loaded" in str(text) for text in done["warnings"]
+    )
     assert FILE.read_text().splitlines()[-1] == "options ip_vs conn_tab_bits=10"
     sh("modprobe", "--remove", *loaded_modules())
     assert run_module("lvs_kernel_module", params={"conn_tab_bits": 10})["pending"] == {}
@@ -42,8 +44,8 @@ def test_written_honest_and_removed():
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"conn_tab_bits": 7}, "conn_tab_bits='7': is no size"),
-        ({"conn_tab_bits": "many"}, "conn_tab_bits='many': is no size"),
+        ({"conn_tab_bits": 7}, "conn_tab_bits='7': is not a size"),
+        ({"conn_tab_bits": "many"}, "conn_tab_bits='many': is not a size"),
         ({"conn_tab_bits": "12\noptions x y=z"}, "is not a value"),
         ({"a b": 1}, "params='a b': is not a name"),
     ],

@@ -291,7 +291,7 @@ def test_refused(params, words):
 
 def test_somebody_elses_table():
     sh(*IN, "ip", "route", "add", "default", "via", "10.96.0.9", "table", "1704")
-    with pytest.raises(ModuleFailed, match="holds a route of somebody else already"):
+    with pytest.raises(ModuleFailed, match="already contains another route"):
         route(**BOTH)
     assert route(**BOTH, table=1705)["changed"]
 

@@ -114,7 +114,7 @@ def test_another_address_and_somebody_elses_device():
     assert "('lvs-ipip', 'ipip', '10.99.0.2', True, '192.0.0.8/32')" in tunnels()[0]
     run_module("lvs_tunnel", state="absent")
     sh("ip", "link", "add", "lvs-ipip", "type", "dummy")
-    with pytest.raises(ModuleFailed, match="lvs-ipip': is somebody else's"):
+    with pytest.raises(ModuleFailed, match="lvs-ipip': exists already"):
         run_module("lvs_tunnel", tunnels=[other])
 
 

@@ -104,9 +104,7 @@ def test_what_is_found_stays():
     assert not vip(addresses=[VIP], interface="")["changed"]
     assert not vip(addresses=[VIP], state="absent")["changed"]
     assert not vip(exclusive=True)["changed"]
-    with pytest.raises(
-        ModuleFailed, match="is on eth1 already, and is asked for on lo; take it away"
-    ):
+    with pytest.raises(ModuleFailed, match="is already on eth1, and is desired on lo; remove it"):
         vip(addresses=[VIP])
     assert addresses() == before
 

@@ -230,7 +230,7 @@ def test_with_a_package_missing_nothing_is_changed(tmp_path):
     host = Host()
     outcome = run(host, tmp_path, {"table": {"a": 1}}, packages=("ipvsadm",))
     assert (host.done, outcome.missing) == ([], ("ipvsadm",))
-    with pytest.raises(MissingPackage, match="install the package ipvsadm"):
+    with pytest.raises(MissingPackage, match="lacks the package ipvsadm"):
         engine.require_packages(outcome)
 
 
@@ -256,7 +256,7 @@ def test_what_another_program_undoes_at_once_is_told(tmp_path):
             super().change(*words)
             self.objects["routes"].clear()
 
-    with pytest.raises(Interference, match="undone a change of ours"):
+    with pytest.raises(Interference, match="undone a change on the host"):
         run(Undone(), tmp_path, {"routes": {"a": 1}})
 
 

@@ -83,7 +83,7 @@ def test_networks():
     assert network("x", "y", "192.0.2.0/24") == ipaddress.ip_network("192.0.2.0/24")
     with pytest.raises(InvalidInput, match=r"has bits set beyond its prefix.*rite 192\.0\.2\.0/24"):
         network("x", "y", "192.0.2.1/24")
-    with pytest.raises(InvalidInput, match=r"is not a network.*rite such as"):
+    with pytest.raises(InvalidInput, match=r"is not a network.*se for example"):
         network("x", "y", "inside")
     among = [ipaddress.ip_network(each) for each in ("10.0.0.0/8", "10.1.0.0/16", "fd00::/64")]
     assert network_of("10.1.2.3", among) == among[1]

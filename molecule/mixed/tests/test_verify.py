@@ -73,7 +73,7 @@ def test_what_is_wrong_is_told_of_whom_it_is(verify, lab):
 def test_a_host_that_is_down_is_told(verify):
     code, report = verify(("rs2",))
     assert code != 0
-    assert report["problems"] == ["host rs2: did not answer, so nothing is known of it"]
+    assert report["problems"] == ["host rs2: did not respond, so its state is unknown"]
 
 
 @pytest.mark.long

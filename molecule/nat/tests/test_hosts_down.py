@@ -69,7 +69,7 @@ def test_all_real_servers_down_block_no_director(site, director, services):
     ("mistake", "words"),
     [
         ({"scheduler": "rrr"}, "lvs_virtual_services[web].scheduler: unknown value"),
-        ({"port": 8080}, "lvs_virtual_services[web-alternate]: is the service web already"),
+        ({"port": 8080}, "lvs_virtual_services[web-alternate]: is already the service web"),
         (
             {"real_servers": [{"host": "rs9"}]},
             "lvs_virtual_services[web].real_servers[0].host: is not a host of the inventory",
@@ -81,7 +81,7 @@ def test_a_mistake_is_told_before_any_host_is_touched(site, director, services, 
     done = site([{**services[0], **mistake}, *services[1:]])
     assert done.returncode != 0
     assert words in said(done)
-    assert "Real servers grow" not in done.stdout
+    assert "Add what the real servers need" not in done.stdout
     assert saved_table(director) == before
 
 

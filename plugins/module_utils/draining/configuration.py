@@ -58,8 +58,8 @@ class Keepalived:
             raise KernelRefusal(
                 f"Could not change the weights in {self.path}",
                 0,
-                f"keepalived does not take it: {complaint}",
-                "correct what it tells, by a run of site.yml, and run again",
+                f"keepalived refuses the configuration: {complaint}",
+                "correct the configuration with a run of site.yml, and run again",
             )
 
     def put(self, text: str) -> None:

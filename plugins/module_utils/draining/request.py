@@ -183,7 +183,7 @@ class Request:
         stale = [name for name in drains if name not in view.names and not _is_claimed(name, held)]
         kept = {name: each for name, each in drains.items() if name not in stale}
         warnings = [
-            f"{drain.words_of(name)} is no longer there, so its drain is forgotten."
+            f"{drain.words_of(name)} does not exist any more, so its drain is deleted."
             for name in sorted(stale)
         ]
         if self.state == DRAINED:
@@ -215,7 +215,7 @@ class Request:
                 None,
                 None,
                 "is in no service of this director",
-                "look at what there is with lvs.cluster.ipvs_info, or add it first",
+                "list the real servers with lvs.cluster.ipvs_info, or add it first",
             )
         new = [name for name in names if name not in drains or drains[name].now]
         if not self.force:
@@ -246,8 +246,9 @@ class Request:
                 self.words,
                 None,
                 None,
-                f"draining it would take {' and '.join(problems)}",
-                "restore or repair other real servers first, or set force to drain it all the same",
+                f"draining it would remove {' and '.join(problems)}",
+                "restore or repair other real servers first, or set force (for the roles: drain_force) to drain it "
+                "anyway",
             )
 
     def _restored(
@@ -311,7 +312,7 @@ def lost(service: Service, names: Collection[str], configured: Configured | None
 def _warnings(names: Collection[str], view: View, drains: Drains, held: Held) -> list[str]:
     """What an operator has to know of real servers that are about to be drained."""
     found = [
-        f"{drain.words_of(name)} was not added by this collection. Whatever added it may give it its weight back."
+        f"{drain.words_of(name)} was not added by this collection. The program that added it may restore its weight."
         for name in names
         if not _is_claimed(name, held) and view.weight_configured(name) is None
     ]
@@ -319,9 +320,9 @@ def _warnings(names: Collection[str], view: View, drains: Drains, held: Held) ->
         service = view.table.get(key)
         if service and refuses_clients(service):
             scheduler = service.attributes.scheduler
-            flag = f", and not with its flag {scheduler}-fallback" if _HASHING[scheduler] else ""
+            flag = f" without the flag {scheduler}-fallback" if _HASHING[scheduler] else ""
             found.append(
-                f"service {key} is scheduled by {scheduler}{flag}: new clients whose hash leads to a drained real "
+                f"service {key} uses the scheduler {scheduler}{flag}: new clients that it maps to a drained real "
                 "server are refused."
             )
         configured = view.configured.get(key)
@@ -329,9 +330,9 @@ def _warnings(names: Collection[str], view: View, drains: Drains, held: Held) ->
             weight for name, weight in configured.weights.items() if name not in drains
         ):
             found.append(
-                f"service {key} has no weight left, which keepalived can't do. So its configuration keeps the weights "
-                "of drained real servers, and each gets its weight back when it fails its checks and recovers, or when "
-                "keepalived is started again."
+                f"all real servers of service {key} are drained, and keepalived does not accept a service without "
+                "weight. So its configuration keeps their weights, and each of them gets its weight back when it fails "
+                "its checks and recovers, or when keepalived is restarted."
             )
     return found
 

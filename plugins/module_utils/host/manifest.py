@@ -125,6 +125,6 @@ class Manifest:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StateError(
-                f"{source} is damaged ({error!r}); restore it from a backup, or remove it: then nothing "
-                "on this host counts as ours until it is changed again."
+                f"{source} is damaged ({error!r}); restore it from a backup, or remove it: without it, "
+                "this collection does not know which objects on this host it has created."
             ) from error

@@ -21,9 +21,9 @@ def enter(name: str) -> None:
     :raises InvalidInput: there is none of that name.
     :raises Unavailable: the process may not enter it.
     """
-    subject, remedy = f"the network namespace {name}", "'ip netns list' shows those there are"
+    subject, remedy = f"the network namespace {name}", "'ip netns list' shows the existing ones"
     if not name or "/" in name or name in (".", ".."):
-        raise InvalidInput(subject, "netns", name, "is not a name of a namespace", remedy)
+        raise InvalidInput(subject, "netns", name, "is not the name of a namespace", remedy)
     try:
         descriptor = os.open(os.path.join(FOLDER, name), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -80,8 +80,8 @@ def start(owner: str, text: str, seconds: int, commands: Commands) -> None:
     command = commands.find("systemd-run")
     if command is None:
         raise Unavailable(
-            "A change of routes that undoes itself needs systemd-run, and it is not on this host; set rollback "
-            "to 0 to do without."
+            "A change of routes is undone with systemd-run if it is not confirmed, and this host has none; install "
+            "systemd, or set rollback (for the roles: nat_rollback_seconds) to 0."
         )
     apply(changes([File(_script(owner), text, 0o600)]))
     words = [
@@ -94,8 +94,8 @@ def start(owner: str, text: str, seconds: int, commands: Commands) -> None:
     if done.complaint:
         remove(_script(owner))
         raise Unavailable(
-            f"The timer that would undo the change could not be started ({done.complaint}); set rollback to 0 to "
-            "do without."
+            f"The timer that would undo the change of routes could not be started ({done.complaint}); correct this, "
+            "or set rollback (for the roles: nat_rollback_seconds) to 0."
         )
 
 
@@ -129,6 +129,6 @@ def confirm(owner: str, commands: Commands) -> None:
     elif os.path.exists(_undoing(owner)) or os.path.exists(_mark(owner)):
         remove(_mark(owner))
         raise Interference(
-            "The new return route was not confirmed in time and has been undone; see whether this host answers "
-            "slowly over it, and run again with a larger rollback."
+            "The new return route was not confirmed in time and has been undone; check whether this host responds "
+            "slowly over it, and run again with a larger rollback (for the roles: nat_rollback_seconds)."
         )

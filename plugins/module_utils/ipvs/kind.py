@@ -641,7 +641,7 @@ class SyncDaemons(Base):
                 None,
                 None,
                 f"would differ from the one that the owner {owner} keeps on this host ({before})",
-                f"let both ask for the same daemon, or remove it from {owner} first",
+                f"use the same options for both, or remove it from {owner} first",
             )
         if before is None:
             claims[role] = Claim()

@@ -348,7 +348,7 @@ def check_service(key: ServiceKey, attributes: ServiceAttributes) -> None:
                 "persistence_netmask",
                 netmask,
                 "has no effect without persistence",
-                "set persistence_timeout too, or leave the mask out",
+                "set persistence_timeout too, or omit the mask",
             ),
             (
                 bool(engine) and engine not in PERSISTENCE_ENGINES,
@@ -362,14 +362,14 @@ def check_service(key: ServiceKey, attributes: ServiceAttributes) -> None:
                 "persistence_engine",
                 engine,
                 "has no effect without persistence",
-                "set persistence_timeout too, or leave the engine out",
+                "set persistence_timeout too, or omit the engine",
             ),
             (
                 engine == "sip" and not key.fwmark and key.protocol != "udp",
                 "persistence_engine",
                 engine,
                 f"reads SIP over UDP only, and the service is {key.protocol}",
-                "leave the engine out, or balance the UDP port",
+                "omit the engine, or balance the UDP port",
             ),
             (
                 attributes.one_packet and not key.fwmark and key.protocol != "udp",
@@ -416,7 +416,7 @@ def check_real_server(
                 f"differs from the service's, and {method} can't translate ports",
                 f"let the real server listen on {service.port}, or forward by nat"
                 if service.port
-                else "leave the port out: the service is of all ports",
+                else "omit the port: the service is for all ports",
             ),
             (
                 key.port == 0 and service.port != 0 and method == "nat",
@@ -444,7 +444,7 @@ def check_real_server(
                 "tunnel_type",
                 tunnel,
                 f"is an option of tunnels only, and forwarding is {method}",
-                "leave the tunnel's options out, or forward by tun",
+                "omit the options of the tunnel, or forward by tun",
             ),
             (
                 tunnel == "gue" and not 1 <= attributes.tunnel_port <= 65535,
@@ -458,14 +458,14 @@ def check_real_server(
                 "tunnel_port",
                 attributes.tunnel_port,
                 f"has no meaning for a tunnel of type {tunnel}",
-                "leave it out, or choose tunnel_type gue",
+                "omit it, or choose tunnel_type gue",
             ),
             (
                 tunnel == "ipip" and attributes.tunnel_checksum != "none",
                 "tunnel_checksum",
                 attributes.tunnel_checksum,
-                "does not exist in IPIP",
-                "leave it out, or choose tunnel_type gue or gre",
+                "is not available with ipip",
+                "omit it, or choose tunnel_type gue or gre",
             ),
             (
                 tunnel == "gre" and attributes.tunnel_checksum == "remcsum",

@@ -137,7 +137,9 @@ def _checked(value: Any, option: Options, path: str, name: str) -> Any:
         return checked(value, option["options"], f"{path}.{name}")
     if kind == "list":
         if not isinstance(value, (list, tuple)):
-            raise InvalidInput(path, name, value, "must be a list", "write [ ] around it")
+            raise InvalidInput(
+                path, name, value, "must be a list", "put it in brackets, as [value]"
+            )
         element = {**option, "type": option["elements"]}
         if element["type"] == "dict":
             return [
@@ -155,14 +157,14 @@ def _scalar(value: Any, option: Options, path: str, name: str) -> Any:
             raise InvalidInput(path, name, value, "must be true or false", "choose one of them")
         return value
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        words = "a number" if kind == "int" else "a text"
+        words = "a number" if kind == "int" else "text"
         raise InvalidInput(path, name, value, f"must be {words}", "write it without brackets")
     if kind == "int":
         try:
             value = number(str(value))
         except ValueError:
             raise InvalidInput(
-                path, name, value, "must be a number", "write it in the digits 0 to 9"
+                path, name, value, "must be a number", "use digits only, such as 5"
             ) from None
     else:
         value = str(value)
@@ -200,7 +202,7 @@ def service_key(options: Options) -> ServiceKey:
             "family",
             options["family"],
             f"contradicts the address, which is {key.family}",
-            "leave it out; only a firewall mark needs it",
+            "omit it; only a firewall mark needs it",
         )
     return key
 
@@ -239,7 +241,7 @@ def service_changes(service: ServiceKey, options: Options, current: ServiceAttri
                     "scheduler_flags",
                     flag,
                     f"is a flag of another scheduler than {scheduler}",
-                    f"choose scheduler {flag.partition('-')[0]}, or leave the flag out",
+                    f"choose scheduler {flag.partition('-')[0]}, or omit the flag",
                 )
         changes["scheduler_flags"] = frozenset(
             SCHEDULER_FLAG_ALIASES.get(flag, flag) for flag in changes["scheduler_flags"]

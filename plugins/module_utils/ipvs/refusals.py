@@ -43,7 +43,7 @@ def of_daemon(daemon: Daemon, error: OSError) -> KernelRefusal:
     elif number == errno.EINVAL:
         meaning = (
             "the kernel starts none while a real server is of another address family than its service",
-            "remove those real servers, or do without the daemon",
+            "remove those real servers, or do not run the daemon",
         )
     else:
         name = errno.errorcode.get(number, str(number))

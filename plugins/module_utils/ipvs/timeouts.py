@@ -115,7 +115,7 @@ def _check_others(asked: Mapping[str, int], others: Mapping[str, Claim]) -> None
                     name,
                     asked[name],
                     f"contradicts the {each['set']} seconds that the owner {owner} has set on this host",
-                    f"let both agree on one value, or remove it from {owner} first",
+                    f"use the same value for both, or remove it from {owner} first",
                 )
 
 

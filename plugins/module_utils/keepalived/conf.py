@@ -125,7 +125,7 @@ class Naming:
             SUBJECT,
             "interfaces",
             address,
-            "is no address of this host, and VRRP is to speak from it",
+            "is not an address of this host, and VRRP has to send from it",
             "give the host this address, or correct keepalived_address (by default lvs_address)",
         )
 
@@ -163,14 +163,14 @@ def check_password(body: str, password: str) -> None:
     if not password:
         raise InvalidInput(subject, None, None, "is missing", f"set {option}")
     if len(password) > _LONGEST_PASSWORD:
-        problem = f"is longer than VRRP carries, which is {_LONGEST_PASSWORD} characters"
+        problem = f"is longer than the {_LONGEST_PASSWORD} characters that VRRP allows"
         raise InvalidInput(subject, None, None, problem, f"choose a shorter {option}")
     if not _LITERAL.fullmatch(password):
         raise InvalidInput(
             subject,
             None,
             None,
-            "holds a character that keepalived does not take as it is",
+            "contains a character that has a special meaning in keepalived.conf",
             f"choose a {option} of letters, digits and . , : ; _ + - * / = @ %",
         )
 
@@ -186,12 +186,12 @@ def check_ours(text: str | None, owner: str) -> None:
     its_owner = owner_of(text)
     if its_owner == owner or not (text or "").strip():
         return
-    whose = f"of the owner {its_owner}" if its_owner else "not of this collection"
+    whose = f"is of the owner {its_owner}" if its_owner else "was not written by this collection"
     raise InvalidInput(
         f"the file {PATH}",
         None,
         None,
-        f"is {whose}, and would be overwritten",
+        f"{whose}, and would be overwritten",
         f"remove that cluster from this host first, with owner={its_owner} and state=absent"
         if its_owner
         else f"stop keepalived and move the file away ('mv {PATH} {PATH}.old')",

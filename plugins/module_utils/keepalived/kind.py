@@ -193,8 +193,8 @@ class Keepalived(Base):
                 "keepalived",
                 "sync",
                 desired.syncid,
-                "cannot be combined with sync_daemons, since keepalived runs the daemon",
-                "leave out one of them",
+                "cannot be combined with sync_daemons, because keepalived runs the daemon",
+                "omit one of them",
             )
         roles = [str(each.get("role")) for each in daemons]
         service = Service(commands, owner)
@@ -352,7 +352,7 @@ class Keepalived(Base):
                 "keepalived",
                 None,
                 None,
-                f"is run by the owner {owner} on this host already, and can't be for two clusters",
+                f"is already managed by the owner {owner} on this host, and cannot serve two clusters",
                 f"remove it there first, with owner={owner}",
             )
         for kind, name in sorted(desired.names) if desired.owns_table else ():
@@ -361,7 +361,7 @@ class Keepalived(Base):
                     f"the table of {name}",
                     None,
                     None,
-                    f"is kept by the owner {owner} on this host, and keepalived would own it",
+                    f"belongs to the owner {owner} on this host, and keepalived would own it",
                     f"remove it from {owner} first, or set keepalived_table to ours",
                 )
         for name, owners in held.others.get(ADDRESS, {}).items():
@@ -370,7 +370,7 @@ class Keepalived(Base):
                     f"the virtual address {parse(name).address}",
                     None,
                     None,
-                    f"is kept by the owner {next(iter(owners))} on this host, and keepalived would move it",
+                    f"belongs to the owner {next(iter(owners))} on this host, and keepalived would move it",
                     f"remove it from {next(iter(owners))} first",
                 )
         for role, owners in held.others.get(sync.KIND, {}).items():
@@ -396,7 +396,7 @@ class Keepalived(Base):
                 None,
                 None,
                 f"is refused by 'keepalived -t', and was not installed ({current.complaint})",
-                "correct what it tells of; until then the old configuration stays in service",
+                "correct the cause; until then the old configuration stays in service",
             )
 
     @staticmethod

@@ -424,15 +424,15 @@ class State:
             lacking = missing(self.table, wanted)
             if lacking:
                 sentences.append(
-                    f"keepalived runs, and the IPVS table lacks services: {_listed(map(str, lacking))}. "
-                    "Look for the reason in 'journalctl -u keepalived'. If another program has deleted them, "
-                    "'systemctl restart keepalived' makes them again, best on a director that is a backup."
+                    f"keepalived runs, but services are missing from the IPVS table: {_listed(map(str, lacking))}. "
+                    "See 'journalctl -u keepalived' for the reason. If another program has deleted them, "
+                    "'systemctl restart keepalived' adds them again, best while this director is a standby."
                 )
         if with_daemon and not has_daemon(self.daemons, desired.syncid):
             sentences.append(
-                f"keepalived runs, and the sync daemon with syncid {desired.syncid} does not: connections would "
-                "not survive a failover. 'systemctl restart keepalived' starts it, best on a director that is a "
-                "backup."
+                f"keepalived runs, but the sync daemon with syncid {desired.syncid} does not: connections would "
+                "not survive a failover. 'systemctl restart keepalived' starts it, best while this director is a "
+                "standby."
             )
         return sentences
 

@@ -110,7 +110,7 @@ class Service:
         done = self._systemctl("show", UNIT, f"--property={','.join(names)}")
         if done.code:
             raise Unavailable(
-                f"systemd does not answer for {UNIT} on this host ({done.complaint})."
+                f"systemd does not respond for {UNIT} on this host ({done.complaint}); see 'systemctl status'."
             )
         said = dict(line.split("=", 1) for line in done.output.splitlines() if "=" in line)
         main, since = said.get("MainPID", ""), said.get("ActiveEnterTimestampMonotonic", "")
@@ -267,7 +267,7 @@ class Service:
             f"Could not {what}",
             0,
             (complaint or f"the service is {self.unit().state}") + said,
-            f"see 'journalctl -u {PROGRAM}', correct what it tells, and run again",
+            f"see 'journalctl -u {PROGRAM}', correct the cause, and run again",
         )
 
     def _journal(self) -> str:
@@ -308,7 +308,9 @@ class Service:
     def _systemctl(self, *words: str) -> Done:
         program = self._commands.find("systemctl")
         if program is None:
-            raise Unavailable("keepalived is run by systemd, and this host has no systemctl.")
+            raise Unavailable(
+                "keepalived needs systemd, and this host has no systemctl; install systemd."
+            )
         return self._commands.run([program, *words])
 
 

@@ -206,7 +206,7 @@ class KernelModules(Base):
             others = {file: text for file, text in current.files.items() if file != own}
             found += [
                 f"{module.name} is loaded with {parameter}={value.strip()}; {module.params[parameter]} takes "
-                "effect when it is loaded next, which usually is the next boot."
+                "effect the next time it is loaded, usually at the next boot."
                 for parameter, value in waiting[module.name].items()
             ]
             found += parameters.contradictions(module.name, module.params, others)

@@ -54,7 +54,7 @@ def check(name: str, params: Mapping[str, str]) -> None:
                 "module ip_vs",
                 "conn_tab_bits",
                 bits,
-                "is no size of the connection table",
+                "is not a size of the connection table",
                 f"give the logarithm of the number of buckets, from {least} to {most} (12 is 4096)",
             )
 
@@ -114,7 +114,7 @@ def contradictions(name: str, params: Mapping[str, str], others: Mapping[str, st
                 parameter, _equals, value = word.partition("=")
                 if parameter in params and value != params[parameter]:
                     found.append(
-                        f"{file} sets {parameter}={value} for {name} too, and one of the two wins; "
-                        "take it out there."
+                        f"{file} also sets {parameter}={value} for {name}, and only one of the two takes effect; "
+                        "remove it there."
                     )
     return found

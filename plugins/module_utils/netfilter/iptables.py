@@ -23,8 +23,8 @@ from .model import Firewall
 _COMMANDS: Mapping[str, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}
 _WAIT_SECONDS = 60
 _REMEDY = (
-    "see that the kernel has the modules for it ('iptables -t nat -L' works), and that no other program keeps the "
-    "firewall locked"
+    "make sure that the kernel has the modules for it ('iptables -t nat -L' works), and that no other program holds "
+    "the firewall lock"
 )
 
 

@@ -28,7 +28,7 @@ def warnings(
     if firewalld:
         found.append(
             "firewalld runs on this host. Packets have to pass its rules too, and with its iptables backend it "
-            "removes ours when it reloads. Allow the services in firewalld, or disable it."
+            "removes the rules of this collection when it reloads. Allow the services in firewalld, or disable it."
         )
     if backend == "nf_tables" and legacy_tables:
         found.append(

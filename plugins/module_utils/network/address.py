@@ -228,7 +228,7 @@ def _split(text: str) -> tuple[str, int]:
             "addresses",
             text,
             f"has no prefix length from 1 to {most}",
-            "leave the length out, so that the address stands for itself alone",
+            "omit the length for a single address",
         )
     return address, int(length)
 
@@ -238,7 +238,7 @@ def _check_twice(asked: Sequence[tuple[str, int]]) -> None:
     for address, _length in asked:
         if address in seen:
             raise InvalidInput(
-                SUBJECT, "addresses", address, "is listed twice", "leave one of them out"
+                SUBJECT, "addresses", address, "is listed twice", "remove one of the two"
             )
         seen.add(address)
 
@@ -257,7 +257,7 @@ def _placed(
             "interface",
             interface,
             "is not on this host",
-            "name one that 'ip link' shows, or make it first",
+            "use one that 'ip link' shows, or create it first",
         )
     scope = request.scope or ("host" if interface == LOOPBACK else "global")
     if ":" in address:
@@ -293,10 +293,10 @@ def _somebody_elses(
             SUBJECT,
             "addresses",
             each.address,
-            f"is on {others[0].interface} already{owners_of(str(others[0]), shared)}, and is asked for on "
+            f"is already on {others[0].interface}{owners_of(str(others[0]), shared)}, and is desired on "
             f"{each.interface}",
-            f"take it away there ('{others[0].command('del')}', and where the host's network is configured), or "
-            "leave it out here",
+            f"remove it there ('{others[0].command('del')}', and from the network configuration of the host), or "
+            "omit it here",
         )
     return others[0] if others else None
 

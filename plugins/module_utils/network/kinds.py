@@ -402,8 +402,7 @@ def _check_clusters(request: address.Request, owner: str, held: Held) -> None:
                     address.SUBJECT,
                     "addresses",
                     address.parse(name).address,
-                    f"belongs to the cluster {cluster_of(other)} on this host, and the cluster {own} asks for "
-                    "it too",
+                    f"belongs to the cluster {cluster_of(other)} on this host, and the cluster {own} has it too",
                     "give each cluster virtual addresses of its own",
                 )
 
@@ -577,8 +576,8 @@ class Routes(OfNetwork["Mapping[str, Any] | None"]):
             return ""
         return (
             f"The change of the return route has been undone, because it was not confirmed within {self._seconds} "
-            "seconds: this run itself has taken longer. See what slows this host down, and run again with a larger "
-            "rollback."
+            "seconds: the run itself has taken longer. Find out what slows this host down, and run again with a "
+            "larger rollback (for the roles: nat_rollback_seconds)."
         )
 
     def put_back(self) -> None:

@@ -139,7 +139,7 @@ def check(away: Sequence[str]) -> None:
             SUBJECT,
             None,
             "dr",
-            "by direct routing only the hardware address of a packet is changed, so a real server has to be on a "
+            "direct routing changes only the MAC address of a packet, so a real server has to be on a "
             f"segment of the director, and {', '.join(away)} is reached through a router or not at all",
             "forward to it by tun or nat, or give the director an address on its segment",
         )

@@ -85,7 +85,7 @@ def check_sources(to: Sequence[str], allowed: Sequence[str], facts: Facts) -> No
             SUBJECT,
             None,
             "tun",
-            "real servers take tunnelled packets from the lvs_address of directors and from tun_directors only, "
+            "real servers accept tunnelled packets only from the lvs_address of directors and from tun_directors, "
             f"and to {', '.join(refused)} this director would send from {', '.join(sorted(set(refused.values())))}",
             "correct its lvs_address, or add that address to tun_directors",
         )
@@ -97,8 +97,8 @@ _REMEDY = (
 )
 # Before it gives up the route by NAT, a host would already answer by the new method (make before break).
 _REMEDY_FOR_OURS = (
-    "that route is our own, of nat_routing default: set nat_routing to policy and run once before switching to dr or "
-    "tun"
+    "nat_routing default has set that route: set nat_routing to policy and run once before you change forwarding to "
+    "dr or tun"
 )
 
 
@@ -123,7 +123,7 @@ def check_return(
                 SUBJECT,
                 None,
                 "dr",
-                f"by direct routing and tunnels real servers answer clients directly, and the default route of this "
+                f"with dr and tun, real servers answer clients directly, but the default route of this "
                 f"host leads to the director {best.gateway}, which drops packets from its own virtual address",
                 _REMEDY_FOR_OURS if str(best) in claimed else _REMEDY,
             )

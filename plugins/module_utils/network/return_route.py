@@ -279,8 +279,8 @@ def _check_through(request: Request) -> None:
             SUBJECT,
             "through",
             [str(each) for each in request.through],
-            f"cannot be combined with mode {request.mode}, where the host's own routes count",
-            "use mode policy, or leave it out",
+            f"cannot be combined with mode {request.mode}, where the host's own routes apply",
+            "use mode policy, or omit it",
         )
     for each in request.through:
         for other in request.keep:
@@ -290,7 +290,7 @@ def _check_through(request: Request) -> None:
                     "through",
                     str(each),
                     f"overlaps {other} in keep, and a packet can go one way only",
-                    "take one of the two out",
+                    "remove one of the two",
                 )
 
 
@@ -301,7 +301,7 @@ def _check_single(*routes: Route | None) -> None:
                 SUBJECT,
                 "mode",
                 DEFAULT,
-                "would replace a default route over several ways, which could not be given back",
+                "would replace a multipath default route, which could not be restored",
                 "use mode policy, which leaves it alone",
             )
 
@@ -360,7 +360,7 @@ def _check_table(
                 SUBJECT,
                 "table",
                 request.table,
-                f"holds a route of somebody else already ({route}){owners_of(str(route), shared)}",
+                f"already contains another route ({route}){owners_of(str(route), shared)}",
                 "name another table, one that 'ip route show table NUMBER' finds empty",
             )
 
@@ -412,7 +412,7 @@ def check_session(
         SUBJECT,
         "gateway",
         after.gateway,
-        f"would take along the replies to the control node {peer[0]}, which now leave {before} and would then "
+        f"would reroute the replies to the control node {peer[0]}, which now leave {before} and would then "
         f"leave {after}",
         remedy,
     )
@@ -428,7 +428,7 @@ def check_numbers(options: Mapping[str, Any]) -> None:
         value = options[name]
         if not least <= value <= most or (name == "table" and value in (253, 254, 255)):
             raise InvalidInput(
-                SUBJECT, name, value, "can't be used", f"give a number from {least} to {most}"
+                SUBJECT, name, value, "is out of range", f"give a number from {least} to {most}"
             )
 
 
@@ -469,7 +469,7 @@ def request_of(
                 SUBJECT,
                 "source",
                 sources[family],
-                "is no address of this host",
+                "is not an address of this host",
                 "give one that 'ip address' shows here (for the roles: correct lvs_address)",
             )
         ways[family] = NextHop(gateway, way.interface)

@@ -114,18 +114,20 @@ def tunnel(given: Mapping[str, Any]) -> Tunnel:
     kind, device, port = given["type"], given.get("device") or "", given.get("port") or 0
     if kind == GUE:
         if not 1 <= port <= 65535:
-            raise InvalidInput(SUBJECT, "port", port, "is no UDP port", "give one from 1 to 65535")
+            raise InvalidInput(
+                SUBJECT, "port", port, "is not a UDP port", "give one from 1 to 65535"
+            )
         if device or given.get("local"):
             raise InvalidInput(
                 SUBJECT,
                 "device",
                 device,
-                "is given, and gue has none",
-                "leave device and local out",
+                "cannot be combined with gue",
+                "omit device and local",
             )
         return Tunnel(GUE, port=port, family=given.get("family") or IPV4)
     if port:
-        raise InvalidInput(SUBJECT, "port", port, f"is given, and {kind} has none", "leave it out")
+        raise InvalidInput(SUBJECT, "port", port, f"cannot be combined with {kind}", "omit it")
     family = TYPES[kind].family
     name = device or TYPES[kind].fallback
     if not _DEVICE.fullmatch(name) or name in (".", ".."):
@@ -133,7 +135,7 @@ def tunnel(given: Mapping[str, Any]) -> Tunnel:
             SUBJECT,
             "device",
             name,
-            "can't name a device",
+            "is not a device name",
             "use 1 to 15 letters, digits, '.', '_' and '-'",
         )
     local = _local(kind, family, given.get("local") or "")
@@ -143,16 +145,16 @@ def tunnel(given: Mapping[str, Any]) -> Tunnel:
             SUBJECT,
             "local",
             local,
-            f"is given, and {name} takes what is sent to any address",
-            "leave it out, or name another device",
+            f"cannot be set, because {name} receives packets to any address",
+            "omit it, or use another device",
         )
     if not found.is_fallback and not local:
         raise InvalidInput(
             SUBJECT,
             "local",
             local,
-            f"is missing, and only {TYPES[kind].fallback} does without",
-            f"give the host's address that the director sends to, or leave device {name} out",
+            f"is missing, and only {TYPES[kind].fallback} needs none",
+            f"set it to the host's address to which the director sends, or omit device {name}",
         )
     return found
 
@@ -164,7 +166,11 @@ def _local(kind: str, family: str, text: str) -> str:
     if own != family:
         name = "IPv4" if family == IPV4 else "IPv6"
         raise InvalidInput(
-            SUBJECT, "local", text, f"is not of {name}, and {kind} is", f"give an {name} address"
+            SUBJECT,
+            "local",
+            text,
+            f"is not an {name} address, which {kind} needs",
+            f"use an {name} address",
         )
     return address
 
@@ -341,7 +347,7 @@ def _check(
         other = taken.setdefault(each.place, each)
         if other != each:
             raise InvalidInput(
-                SUBJECT, "tunnels", each.place, "is asked for twice", "leave one of them out"
+                SUBJECT, "tunnels", each.place, "is listed twice", "remove one of the two"
             )
         if each.place in mine:
             continue
@@ -355,8 +361,8 @@ def _check(
                 SUBJECT,
                 "device" if each.device else "port",
                 each.device or each.port,
-                f"is somebody else's{whose}, and of another kind",
-                "give another, or remove that one",
+                f"exists already{whose}, with another type or address",
+                "use another one, or remove the existing one",
             )
 
 

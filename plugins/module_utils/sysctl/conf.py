@@ -79,7 +79,7 @@ def overrides(desired: Iterable[Setting], own: str, files: Mapping[str, str]) ->
         if name <= os.path.basename(own):
             continue
         found += [
-            f"{in_force[name]} is read after {own} at boot and sets {each.name} to {value}; take it out there."
+            f"{in_force[name]} is read after {own} at boot and sets {each.name} to {value}; remove it there."
             for pattern, value in assignments(files[in_force[name]])
             for each in desired
             if fnmatch.fnmatchcase(each.name, pattern) and not each.is_met(value)

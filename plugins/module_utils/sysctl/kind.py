@@ -202,9 +202,9 @@ def _check_others(desired: Sequence[Setting], owner: str, held: Held) -> None:
                     SUBJECT,
                     setting.name,
                     setting.value,
-                    f"is asked for by the owner {owner}, and contradicts the value {value} that the owner {other} "
-                    "keeps on this host",
-                    f"let both agree on one value, or remove it from {other} first",
+                    f"is the value of the owner {owner}, and contradicts the value {value} that the owner {other} "
+                    "has set on this host",
+                    f"use the same value for both, or remove it from {other} first",
                 )
 
 
@@ -249,7 +249,7 @@ def _values(
                 name,
                 None,
                 f"is not in this kernel, {os.uname().release}",
-                "see whether it is spelt as 'sysctl -a' shows it and its module is loaded, or leave it out",
+                "check that it is spelled as in 'sysctl -a' and that its module is loaded, or omit it",
             )
         for pattern in AFFECTED.get(name, ()):
             found.update(proc.matching(pattern))
@@ -271,8 +271,8 @@ def _explain(write: Write, error: OSError) -> KernelRefusal:
         f"Could not set {write.name} to {write.after}",
         error.errno or 0,
         f"the kernel answered: {error.strerror}",
-        "see which values the kernel's documentation allows, and whether this is a container, where some "
-        "settings can only be read",
+        "check which values the kernel documentation allows, and whether this is a container, in which some "
+        "settings are read-only",
     )
 
 

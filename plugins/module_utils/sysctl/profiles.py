@@ -88,7 +88,7 @@ def explicit(values: Mapping[str, object]) -> list[Setting]:
         value = " ".join(str(int(given) if isinstance(given, bool) else given).split())
         if not value or given is None:
             raise InvalidInput(
-                "the settings", text, given, "is no value", "give one, or leave the setting out"
+                "the settings", text, given, "is not a value", "set one, or omit the setting"
             )
         name = canonical_name(text)
         flipped = (

@@ -103,8 +103,9 @@ def health_checks_have_an_effect(cluster: Cluster, findings: Findings) -> None:
                 each.path,
                 each.options[0],
                 None,
-                ("and " + ", ".join(each.options[1:]) + " have" if several else "has")
-                + " no effect, because nothing checks real servers",
+                "has no effect"
+                + (f" (nor do {', '.join(each.options[1:])})" if several else "")
+                + ", because nothing checks real servers",
                 f"set {option} to {KEEPALIVED}, or omit {'them' if several else 'it'}",
             )
 
@@ -156,7 +157,7 @@ def directors_hear_each_other(cluster: Cluster, findings: Findings) -> None:
                 "",
                 path,
                 addresses,
-                f"has another number of addresses than that of {first}",
+                f"does not have as many addresses as that of {first}",
                 "list one address for each network on which the directors hear each other, in the same order for all",
             )
         else:
@@ -177,7 +178,7 @@ def _hears(host: str, path: str, each: Director, segment: Segment, findings: Fin
             "",
             where,
             source.address,
-            f"is {FAMILY_NAMES[family]}, and the address of {other} at this place is {FAMILY_NAMES[segment.family]}",
+            f"is {FAMILY_NAMES[family]}, and the address of {other} at this position is {FAMILY_NAMES[segment.family]}",
             f"list the addresses of {host} in the order of those of {other}",
         )
     elif source.network and segment.network and source.network != segment.network:
@@ -185,7 +186,7 @@ def _hears(host: str, path: str, each: Director, segment: Segment, findings: Fin
             "",
             where,
             f"{source.address}/{source.network.prefixlen}",
-            f"is not on {segment.network}, as the address of {other} at this place is",
+            f"is not on {segment.network}, as the address of {other} at this position is",
             "list the addresses of all directors in the order of the networks, or correct the prefix length",
         )
 
@@ -305,7 +306,7 @@ def router_ids_differ(cluster: Cluster, findings: Findings) -> None:
                 "keepalived_router_ids",
                 each.router_id,
                 f"is the id of the networks {other} and {each.number} of the cluster {cluster.name}",
-                "write a number of its own for each",
+                "use a different number for each",
             )
 
 
@@ -357,7 +358,7 @@ def connections_can_be_synchronised(cluster: Cluster, findings: Findings) -> Non
                     each.option_of(server),
                     server.address,
                     f"is {FAMILY_NAMES[server.family]}, and the service {FAMILY_NAMES[each.key.family]}: the kernel "
-                    "refuses that while connections are synchronised",
+                    "refuses that while connections are synchronized",
                     "use an address of the service's family, or set keepalived_sync to false",
                 )
 
@@ -370,7 +371,7 @@ def services_can_be_said(cluster: Cluster, findings: Findings) -> None:
                 each.path,
                 "real_servers",
                 None,
-                "has none, and keepalived has no services without real servers",
+                "is empty, and keepalived does not accept a service without real servers",
                 "add some, or remove the service, or set keepalived_table to ours",
             )
 
@@ -388,7 +389,7 @@ def quorums_can_be_met(cluster: Cluster, findings: Findings) -> None:
                 each.path,
                 "real_servers",
                 None,
-                "all have the weight 0, which keepalived takes for a service that can never work",
+                "all have the weight 0, and keepalived never regards such a service as available",
                 "give one a weight above 0, or drain them instead (lvs.cluster.ipvs_drain)",
             )
         else:
@@ -396,7 +397,7 @@ def quorums_can_be_met(cluster: Cluster, findings: Findings) -> None:
                 each.path,
                 "quorum",
                 each.availability.quorum,
-                f"and hysteresis are {needed} together, and all weights of the service {total}: it could never work",
+                f"is too high: with hysteresis it is {needed}, but the weights of the service add up to {total} only",
                 "reduce it, or raise the weights",
             )
 
@@ -443,5 +444,5 @@ def _check_router_ids(
             findings.error("", "keepalived_router_ids", segment.router_id, problem, remedy)
     elif _vrrp(cluster).multicast and _vrrp(other).multicast:
         # By unicast each hears its own peers only.
-        problem += ", and by multicast they disturb each other if they are on one network"
+        problem += ", and with multicast they interfere with each other if they are on one network"
         findings.warn("", "keepalived_router_ids", segment.router_id, problem, remedy)

@@ -78,7 +78,7 @@ def keys_are_unique(cluster: Cluster, findings: Findings) -> None:
                 each.path,
                 None,
                 str(each.key),
-                f"is the service {other.name} already",
+                f"is already the service {other.name}",
                 "remove one of the two, or give this one another address, port or mark",
             )
 
@@ -103,8 +103,8 @@ def traffic_is_disjoint(cluster: Cluster, findings: Findings) -> None:
                     each.path,
                     each.option,
                     its.network,
-                    f"and its ports belong to the service {other.name} too",
-                    "let each packet belong to one service: use other ports, or remove one of the two",
+                    f"matches packets that belong to the service {other.name} too",
+                    "use other ports, or remove one of the two services",
                 )
             seen.setdefault(place, []).append((its, each))
             if not its.address:
@@ -195,8 +195,8 @@ def _taken(
     ]
     if direct:
         return (
-            f"is lvs_address of the director {owner}, and a real server by {direct[0]} has the virtual address too: "
-            "it would drop what the director itself sends, ARP included (martian source)",
+            f"is the lvs_address of the director {owner}, and a real server with {direct[0]} has the virtual address "
+            "too: it would drop what the director itself sends, ARP included (martian source)",
             "use an address of its own for the service, or forward by nat",
         )
     return "", ""
@@ -217,7 +217,7 @@ def real_servers_are_usable(cluster: Cluster, findings: Findings) -> None:
     virtual = {address: each.name for each in cluster.services for address in each.addresses}
     for each in cluster.services:
         if not each.service.real_servers and not cluster.checked:
-            problem = "has none, so every connection is refused"
+            problem = "is empty, so every connection is refused"
             findings.warn(
                 each.path, "real_servers", None, problem, "add some, or remove the service"
             )
@@ -234,8 +234,8 @@ def real_servers_are_usable(cluster: Cluster, findings: Findings) -> None:
                     each.path,
                     option,
                     host,
-                    "is not in the group lvs_real_servers, so nothing prepares it",
-                    "add it to that group, or prepare it yourself",
+                    "is not in the group lvs_real_servers, so it is not set up",
+                    "add it to that group, or set it up yourself",
                 )
 
 
@@ -251,8 +251,8 @@ def _bare(
             each.path,
             each.option_of(server),
             server.address,
-            f"is a virtual address of the service {virtual[server.address]}, and a director does not forward what it "
-            "has forwarded once",
+            f"is a virtual address of the service {virtual[server.address]}, and a director does not forward a packet "
+            "twice",
             "name the real servers of that service",
         )
         return
@@ -260,8 +260,8 @@ def _bare(
         each.path,
         each.option_of(server),
         server.address,
-        f"is not lvs_address of a host, so nothing prepares it for {method}",
-        "add the host to lvs_real_servers and name it by host, or prepare it yourself",
+        f"is not the lvs_address of a host, so it is not set up for {method}",
+        "add the host to lvs_real_servers and use the option host, or set it up yourself",
     )
 
 
@@ -277,8 +277,8 @@ def directors_as_real_servers(cluster: Cluster, findings: Findings) -> None:
                     each.path,
                     each.option_of(server),
                     host,
-                    "is a director, and there are several: the other would forward to it what it has to forward "
-                    "itself",
+                    "is a director, and there are several: another director would forward packets to it that it "
+                    "would have to forward again",
                     "use hosts that are not directors, or one director",
                 )
                 continue
@@ -287,7 +287,7 @@ def directors_as_real_servers(cluster: Cluster, findings: Findings) -> None:
                 each.option_of(server),
                 host,
                 f"is a director: packets for {server} are delivered unmodified, whatever the forwarding method",
-                f"let its server listen on {', '.join(each.addresses) or 'the virtual address'} too",
+                f"make its application listen on {', '.join(each.addresses) or 'the virtual address'} too",
             )
 
 
@@ -300,7 +300,7 @@ def nat_real_servers_are_inside(cluster: Cluster, findings: Findings) -> None:
                 each.option_of(server),
                 host or server.address,
                 f"has the address {server.address}, which is in none of lvs_inside_networks, so the director would "
-                "not let its replies through",
+                "not forward its replies",
                 "add its network there, or use another forwarding method",
             )
 
@@ -314,7 +314,7 @@ def virtual_addresses_are_known(cluster: Cluster, findings: Findings) -> None:
                 each.path,
                 "match",
                 None,
-                f"is missing, and without it the virtual address that real servers by {method} must have is unknown",
+                f"is missing, and without it the virtual address that real servers with {method} must have is unknown",
                 "list the addresses and ports that get the mark, or forward by nat",
             )
 
@@ -333,7 +333,7 @@ def direct_routing_shares_a_segment(cluster: Cluster, findings: Findings) -> Non
                     each.path,
                     "forwarding",
                     DR,
-                    f"needs a common segment, and by lvs_address {host} is on {own} and {director} on {its}",
+                    f"needs a common segment, and according to lvs_address {host} is on {own} and {director} on {its}",
                     "forward to it by tun or nat, or correct lvs_address",
                 )
 
@@ -460,7 +460,7 @@ def gateways(
                 "",
                 path,
                 list(given),
-                f"has no {name} address, and by NAT {host} works for an {name} service",
+                f"has no {name} address, and {host} is a real server with nat in an {name} service",
                 "add the director's address on its network: its replies must return through the director",
             )
             continue
@@ -510,6 +510,6 @@ def _doubtful_gateway(gateway: str, cluster: Cluster) -> tuple[str, str] | None:
     ):
         return None
     return (
-        f"is not lvs_address of {director}, which is on the same network",
+        f"is not the lvs_address of {director}, which is on the same network",
         "make sure that it leads to the director, or use the director's address",
     )

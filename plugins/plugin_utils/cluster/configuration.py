@@ -332,8 +332,8 @@ def _check_routing(
             f"hostvars[{host}]",
             "nat_routing",
             "default",
-            f"would lead to the director what this host answers for the service {service} by {method}, and a director "
-            "drops packets from its own virtual address",
+            f"would route the replies of this host for the service {service} ({method}) to the director, which drops "
+            "packets from its own virtual address",
             "set nat_routing to policy for this host",
         )
 
@@ -431,7 +431,7 @@ def shown(each: VirtualService) -> dict[str, Any]:
             if first == last:
                 places.append({"address": its.address, "port": first, "protocol": its.protocol})
             else:
-                askable = f"the ports {first}-{last} are not asked"
+                askable = f"the ports {first}-{last} are not tested"
     return {
         "name": each.name,
         "addresses": each.addresses,

@@ -264,7 +264,7 @@ def _check_inside(inside: Sequence[Network], findings: Findings) -> None:
                 "",
                 f"lvs_inside_networks[{number}]",
                 str(network),
-                "is every address, clients included",
+                "matches every address, including those of clients",
                 "list the networks of the real servers only",
             )
 
@@ -316,7 +316,7 @@ def _check_clusters(clusters: Sequence[checks.Cluster], findings: Findings) -> N
                         each.path,
                         each.option,
                         address,
-                        f"is a virtual address of the cluster {cluster.name} here, and of the service {service} of the "
+                        f"is a virtual address of the cluster {cluster.name}, and also of the service {service} of the "
                         f"cluster {name}",
                         "use another address in one of them",
                     )

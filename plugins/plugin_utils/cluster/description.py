@@ -147,7 +147,7 @@ def read_services(
             VARIABLE,
             None,
             "is not set",
-            "describe the services there, [] for none; to remove a cluster, set lvs_state to absent",
+            "set it to the list of services, [] for none; to remove a cluster, set lvs_state to absent",
         )
         return ()
     if not isinstance(given, (list, tuple)):

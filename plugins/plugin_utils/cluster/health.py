@@ -66,29 +66,29 @@ _STATUS = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 _TEXTS: Mapping[str, tuple[re.Pattern[str], str, str]] = {
     "path": (
         _PATH,
-        "must begin with / and have the characters of a URL only",
-        "encode others, such as a space as %20 and $ as %24",
+        "must begin with / and contain only characters that are valid in a URL",
+        "encode other characters, for example a space as %20 and $ as %24",
     ),
     "host": (
         _HOST,
-        "is not the name of a host",
-        "write it as clients do, such as www.example.org",
+        "is not a host name",
+        "use the name that clients use, such as www.example.org",
     ),
     "digest": (
         _DIGEST,
         "is not an MD5 digest of 32 hexadecimal digits",
         "write what keepalived --genhash prints, in quotes",
     ),
-    "name": (_NAME, "is not a domain name", "write such as www.example.org"),
+    "name": (_NAME, "is not a domain name", "use for example www.example.org"),
     "helo": (
         _HOST,
-        "is not the name of a host",
-        "use the name by which directors introduce themselves",
+        "is not a host name",
+        "use the name that the directors send in HELO",
     ),
     "payload": (
         _PAYLOAD,
         "must be an even number of hexadecimal digits, at most 512, and not end with ff",
-        "write what is sent, such as 1b00, in quotes",
+        "write the data to send, such as 1b00, in quotes",
     ),
 }
 _FORBIDDEN = "\"'\\$"
@@ -238,7 +238,7 @@ def read_check(
             "timeout",
             timeout,
             f"must be at least {UDP_TIMEOUT_MIN:g} seconds: without require_reply only an error shows that a real "
-            "server is down, and it takes so long",
+            "server is down, which takes that long",
             "raise it, or set require_reply where the service answers every packet",
         )
     return Check(**{**given, "type": kind, "port": port, "timeout": timeout})
@@ -266,7 +266,7 @@ def _value(where: str, name: str, value: Any, findings: Findings) -> Any:
         remedy = "write a number of seconds, such as 5"
     elif name == "retries" and not 0 <= value <= MAX_RETRIES:
         problem = f"must be from 0 to {MAX_RETRIES}"
-        remedy = "write how many further failures make a real server down"
+        remedy = "write how many more times a failed check is tried"
     elif name == "port" and not 1 <= value <= 65535:
         problem = "must be a number from 1 to 65535"
         remedy = "use the port that the real servers listen on"
@@ -288,11 +288,11 @@ def _status(where: str, given: list[str], findings: Findings) -> tuple[str, ...]
     for text in given:
         found = _STATUS.fullmatch(text.strip())
         if not found or int(found[1]) > int(found[2] or found[1]):
-            remedy = "write a code from 100 to 599, a range such as 200-299, or a list of such"
-            findings.error(where, "status", text, "is not a status code of HTTP", remedy)
+            remedy = "write a code from 100 to 599, a range such as 200-299, or a list of them"
+            findings.error(where, "status", text, "is not an HTTP status code", remedy)
             return None
     if not 1 <= len(given) <= MAX_STATUS:
-        problem = f"must hold from 1 to {MAX_STATUS} codes"
+        problem = f"must have from 1 to {MAX_STATUS} codes"
         findings.error(where, "status", None, problem, "use ranges, such as 200-299")
         return None
     return tuple(text.strip() for text in given)
@@ -306,20 +306,18 @@ def _command(where: str, given: list[str], findings: Findings) -> tuple[str, ...
         try:
             words = shlex.split(given[0])
         except ValueError:
-            problem, remedy = "has a quote without its end", "add it, or write a list of words"
+            problem, remedy = "has an unmatched quote", "close it, or write a list of words"
     if problem:
         pass
     elif not words or not words[0].startswith("/"):
         problem = "must begin with an absolute path"
-        remedy = "write such as /usr/local/bin/check"
+        remedy = "use for example /usr/local/bin/check"
     elif any(sign in word for word in words for sign in _FORBIDDEN):
-        problem = (
-            "has a quote, a backslash or a dollar sign, which keepalived would take for its own"
-        )
-        remedy = "put it into a script, and name that"
+        problem = "has a quote, a backslash or a dollar sign, which has a special meaning in keepalived.conf"
+        remedy = "put it into a script, and use that as the command"
     elif len(" ".join(words).encode()) + 2 * len(words) > MAX_COMMAND:
         problem = f"is longer than {MAX_COMMAND} bytes"
-        remedy = "put it into a script, and name that"
+        remedy = "put it into a script, and use that as the command"
     if problem:
         shown = given[0] if len(given) == 1 else given
         findings.error(where, "command", shown, problem, remedy)

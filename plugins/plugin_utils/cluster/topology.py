@@ -102,7 +102,7 @@ def _networks(path: str, texts: Sequence[str], findings: Findings) -> dict[str, 
                 "lvs_address",
                 text,
                 "is not an address with the prefix length of its network",
-                "write such as 192.168.0.107/24",
+                "use for example 192.168.0.107/24",
             )
             continue
         found[FAMILY_OF_VERSION[parsed.version]] = parsed
@@ -153,7 +153,7 @@ def read_networks(name: str, given: Any, findings: Findings) -> tuple[Network, .
     for number, text in enumerate(listed(given)):
         path = f"{name}[{number}]"
         if "/" not in str(text):
-            remedy = f"write {text}/32 for a single address" if "." in str(text) else "add it"
+            remedy = f"write {text}/32 for a single address" if "." in str(text) else "add one"
             findings.error("", path, text, "must have a prefix length", remedy)
             continue
         with findings.at("", path):

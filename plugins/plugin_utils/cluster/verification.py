@@ -163,7 +163,7 @@ def _places(service: Found) -> tuple[list[dict[str, Any]], list[str]]:
         reasons = [NO_PORT]
     if len(places) > MAX_REQUESTS:
         more = len(places) - MAX_REQUESTS
-        reasons.append(f"{more} more ports; at most {MAX_REQUESTS} of a service are asked")
+        reasons.append(f"{more} more ports; at most {MAX_REQUESTS} of a service are tested")
     return places[:MAX_REQUESTS], reasons
 
 
@@ -253,19 +253,19 @@ def _result(
     lines = []
     for name, sentences in hosts.items():
         lines += _lines(f"host {name}", "WRONG" if sentences else "ok", sentences)
-    lines += [f"host {name}: not looked at" for name in unseen]
+    lines += [f"host {name}: not checked" for name in unseen]
     for name, sentences in services.items():
         reasons = judged.unasked.get(name, []) if chosen["vantage"] else []
-        status = "not asked" if name in judged.unasked else "ok"
+        status = "not tested" if name in judged.unasked else "ok"
         if sentences:
             status = "WRONG"
         elif name in judged.unasked and name in judged.asked:
-            status = "ok as far as it was asked"
-        told = [*sentences, *(f"not asked: {reason}" for reason in reasons)]
+            status = "ok, partly tested"
+        told = [*sentences, *(f"not tested: {reason}" for reason in reasons)]
         lines += _lines(f"service {name}", status, told)
     lines += [f"WRONG: {problem}" for problem in chosen["problems"]]
     if chosen["vantage"] and judged.unasked:
-        lines.append("verify_commands can name a command for each service that was not asked")
+        lines.append("set a command in verify_commands for each service that was not tested")
     elif not chosen["vantage"] and not chosen["problems"]:
         lines.append(NO_VANTAGE)
     return {
@@ -296,7 +296,7 @@ def _of_host(
 ) -> list[str]:
     """:param names: what the IPVS table calls services, to their names."""
     if found is None or _unreachable(found):
-        return ["did not answer, so nothing is known of it"]
+        return ["did not respond, so its state is unknown"]
     sentences = []
     checked = found["checked"]
     if "operations" in checked:
@@ -307,7 +307,7 @@ def _of_host(
         sentences.append(_message(host, checked, "could not be checked"))
     neighbours = found.get("neighbours") or {}
     if "answers" not in neighbours:
-        complaint = _message(host, neighbours, "could not be asked")
+        complaint = _message(host, neighbours, "could not be probed")
         sentences.append(f"neighbours: {complaint}")
     return [_SERVICE.sub(lambda match: _named(match, names), each) for each in sentences]
 
@@ -346,7 +346,7 @@ def _failing(checked: Found) -> list[str]:
     return [
         *(
             f"real server {_endpoint(each['real_server'])} of service {_service_key(each['service'])} is out of "
-            "service: its health check fails, or somebody has removed it"
+            "service: its health check fails, or another program has removed it"
             for each in found.get("failing", ())
         ),
         *(
@@ -500,12 +500,12 @@ def _judge_address(
         # It may be a director that was not looked at, and then rightly so.
         if not whose and not active and not all_known:
             continue
-        who = whose[0] if whose else f"a machine outside of the inventory ({mac})"
+        who = whose[0] if whose else f"a machine outside the inventory ({mac})"
         if not whose and any(name not in seen for name in cluster.hosts):
-            who = f"a machine that was not looked at ({mac})"
+            who = f"a machine that was not checked ({mac})"
         where = judged.hosts.get(who, sentences)
         where.append(
-            f"{who} answers for {address}, as {', '.join(listeners)} has heard, and is not the active director"
+            f"{who} answers for {address}, as seen by {', '.join(listeners)}, and is not the active director"
         )
 
 

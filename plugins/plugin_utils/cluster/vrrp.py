@@ -240,7 +240,7 @@ def _check_range(
 ) -> None:
     if not 0 <= values[name] <= most:
         problem = f"must be from 0 to {most} seconds"
-        findings.error("", path(name), values[name], problem, f"write a number, {remedy}")
+        findings.error("", path(name), values[name], problem, f"use a number, {remedy}")
 
 
 def _check_interval(interval: float, password: bool, path: str, findings: Findings) -> None:
@@ -250,7 +250,7 @@ def _check_interval(interval: float, password: bool, path: str, findings: Findin
             findings.error("", path, interval, problem, "round it, or omit keepalived_password")
     elif not 0.01 <= interval <= MAX_INTERVAL or abs(interval * 100 - round(interval * 100)) > 1e-6:
         problem = f"must be from 0.01 to {MAX_INTERVAL:g} seconds, in hundredths"
-        findings.error("", path, interval, problem, "write such as 1 or 0.5")
+        findings.error("", path, interval, problem, "use for example 1 or 0.5")
 
 
 def _sources(
@@ -288,7 +288,7 @@ def _network(text: str, path: str, findings: Findings) -> Network | None:
         return ipaddress.ip_interface(text).network
     except ValueError:
         problem = "is not an address with the prefix length of its network"
-        findings.error("", path, text, problem, "write such as 192.168.0.107/24")
+        findings.error("", path, text, problem, "use for example 192.168.0.107/24")
         return None
 
 

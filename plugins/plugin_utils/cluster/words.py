@@ -122,7 +122,7 @@ def read(path: str, given: Any, spec: Options, findings: Findings) -> dict[str, 
     result: dict[str, Any] = {}
     for name, value in given.items():
         if name not in spec:
-            remedy = closest(str(name), spec) or f"there are {', '.join(sorted(spec))}"
+            remedy = closest(str(name), spec) or f"use one of {', '.join(sorted(spec))}"
             findings.error(path, str(name), value, "unknown option", remedy)
         elif value is not None:
             found = value_of(path, name, value, spec[name], findings)
@@ -213,8 +213,8 @@ def _typed(value: Any, kind: str) -> Any:
 def _remedy(kind: str) -> str:
     return {
         "str": "write printable characters, without a list or dictionary",
-        "int": "write it in the digits 0 to 9",
-        "float": "write it in the digits 0 to 9",
+        "int": "use digits only, such as 5",
+        "float": "use digits only, such as 5",
         "bool": "choose one of them",
         "list": "write a list, [] for an empty one",
         ONE_OR_MORE: "write one value or a list of them",

@@ -151,7 +151,7 @@ def test_an_expression_that_needs_facts_is_named(derive):
     code, said, _found = derive(inventory=inventory)
     assert code != 0
     assert "hostvars[director].lvs_address: cannot be evaluated" in said
-    assert "Use no facts of hosts" in said
+    assert "do not use facts of hosts" in said
 
 
 def test_an_inventory_without_the_groups_is_refused(derive):
@@ -165,7 +165,7 @@ def test_what_is_probably_a_mistake_is_a_warning(derive):
         play={"lvs_virtual_services": [{**SERVICES[0], "real_servers": []}]}
     )
     assert code == 0
-    assert "lvs_virtual_services[web].real_servers: has none" in said
+    assert "lvs_virtual_services[web].real_servers: is empty" in said
 
 
 def test_keepalived_is_rendered_and_its_password_is_not_passed_on(derive):

@@ -119,7 +119,7 @@ def test_a_cluster_that_is_well(run):
 def test_no_vantage_is_no_error_and_no_ok(run):
     code, report, output = run()
     assert (code, report["problems"]) == (0, [])
-    assert "service web: not asked" in report["lines"]
+    assert "service web: not tested" in report["lines"]
     assert "fatal" not in output
     assert "ERROR" not in output
 
@@ -164,6 +164,6 @@ def test_all_hosts_are_down(run):
     code, report, _output = run({"director": DOWN, "rs1": DOWN}, slice(1, None))
     assert code != 0
     assert report["problems"] == [
-        "host director: did not answer, so nothing is known of it",
-        "host rs1: did not answer, so nothing is known of it",
+        "host director: did not respond, so its state is unknown",
+        "host rs1: did not respond, so its state is unknown",
     ]

@@ -275,7 +275,7 @@ def test_what_is_gone_is_forgotten(ours):
     done = ours.restore()
     assert done.changed
     assert verbs(done) == [f"restore {drain.words_of(name(1))}"]
-    assert "no longer there" in done.warnings[0]
+    assert "does not exist any more" in done.warnings[0]
     assert ours.drains() == {}
 
 

@@ -143,7 +143,7 @@ def test_addresses_are_canonical():
         ({"service": {"address": "192.0.2.1"}}, r"port=None: is missing"),
         (
             {"real_server": "10.0.0.9", "port": 80},
-            r"real server 10\.0\.0\.9 with port 80: is in no service of this director; look at",
+            r"real server 10\.0\.0\.9 with port 80: is in no service of this director; list the real",
         ),
         (
             {"service": {"address": "192.0.2.1", "port": 443}},
@@ -271,9 +271,9 @@ def test_the_last_real_server_is_refused_unless_forced():
     with pytest.raises(InvalidInput) as refusal:
         decide(table)
     assert str(refusal.value) == (
-        "real server 10.0.0.1: draining it would take the last real server of service tcp 192.0.2.1:80 and the last "
-        "real server of service fwmark 7 ipv4; restore or repair other real servers first, or set force to drain it "
-        "all the same."
+        "real server 10.0.0.1: draining it would remove the last real server of service tcp 192.0.2.1:80 and the last "
+        "real server of service fwmark 7 ipv4; restore or repair other real servers first, or set force (for the "
+        "roles: drain_force) to drain it anyway."
     )
     assert len(decide(table, force=True).weights) == 3
 
@@ -317,8 +317,8 @@ def test_schedulers_that_refuse_the_clients_of_a_drained_real_server(scheduler, 
 def test_one_that_somebody_else_has_added():
     (sentence,) = decide(table_of(service(WEB, 1, 1))).warnings
     assert sentence == (
-        "real server 10.0.0.1:80 of service tcp 192.0.2.1:80 was not added by this collection. Whatever added it may "
-        "give it its weight back."
+        "real server 10.0.0.1:80 of service tcp 192.0.2.1:80 was not added by this collection. The program that "
+        "added it may restore its weight."
     )
     assert decide(table_of(service(WEB, 1, 1)), configured=configured(WEB, 1, 1)).warnings == ()
 
@@ -380,7 +380,10 @@ def test_a_service_keeps_some_weight_in_the_configuration():
     decision = decide(table_of(service(WEB, 3, 0)), held, configured(WEB, 3, 0), force=True)
     assert decision.weights == {name(1): 0}
     assert decision.configured == {name(2): 1}
-    assert "has no weight left" in decision.warnings[0]
+    assert (
+        "are drained, and keepalived does not accept a service without weight"
+        in decision.warnings[0]
+    )
     # One of them restored, the other is drained in the configuration again.
     for inhibits in (False, True):
         restored = decide(

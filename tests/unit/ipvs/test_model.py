@@ -267,7 +267,7 @@ def test_what_a_real_server_may_be(attributes_):
 @pytest.mark.parametrize("method", ["dr", "tun"])
 @pytest.mark.parametrize(
     ("service", "port", "remedy"),
-    [(WEB, 8080, "listen on 80"), (WEB, 0, "listen on 80"), (MARK, 80, "leave the port out")],
+    [(WEB, 8080, "listen on 80"), (WEB, 0, "listen on 80"), (MARK, 80, "omit the port")],
 )
 def test_only_nat_translates_ports(method, service, port, remedy):
     key = RealServerKey.at("192.0.2.7", port)

@@ -142,7 +142,10 @@ def test_options_of_a_configuration_are_as_a_module_takes_them():
     [
         ([], "table: must be a dictionary, got []. Write option: value."),
         ({"servces": []}, "table.servces: unknown option. Use one of services, "),
-        ({"services": {}}, "table.services: must be a list, got {}. Write [ ] around it."),
+        (
+            {"services": {}},
+            "table.services: must be a list, got {}. Put it in brackets, as [value].",
+        ),
         (
             {"services": [{"protocol": "icmp"}]},
             'table.services[0].protocol: must be one of tcp, udp, sctp, got "icmp".',
@@ -161,7 +164,7 @@ def test_options_of_a_configuration_are_as_a_module_takes_them():
         ),
         ({"services": [{"port": True}]}, "table.services[0].port: must be a number, got true."),
         ({"services": [{"port": [80]}]}, "table.services[0].port: must be a number, got [80]."),
-        ({"unprepared": [["x"]]}, 'table.unprepared: must be a text, got ["x"].'),
+        ({"unprepared": [["x"]]}, 'table.unprepared: must be text, got ["x"].'),
     ],
 )
 def test_refused_configurations(entry, message):

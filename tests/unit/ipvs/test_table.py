@@ -182,7 +182,7 @@ def test_nothing_is_deleted_after_a_failed_add(store):
 
     kernel.refuse = refuse
     with pytest.raises(
-        Refused, match=r"10\.0\.0\.2:80.*2 other operations.*2 removals wait"
+        Refused, match=r"10\.0\.0\.2:80.*2 other operations.*2 removals were postponed"
     ) as error:
         go(kernel, store, after)
     assert (error.value.done, error.value.skipped) == (2, 2)

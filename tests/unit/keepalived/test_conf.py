@@ -99,7 +99,7 @@ def test_one_interface_may_be_forced_for_all_virtual_addresses():
 
 def test_an_address_to_speak_from_must_be_on_the_host():
     with pytest.raises(
-        InvalidInput, match=r"interfaces='10\.83\.0\.3': is no address of this host"
+        InvalidInput, match=r"interfaces='10\.83\.0\.3': is not an address of this host"
     ):
         Naming(naming(OWN=("of", "10.83.0.3"))).resolved(HOST, LINKS)
 
@@ -143,14 +143,14 @@ def test_the_password_is_a_definition_where_it_is_used():
     ("password", "sentence"),
     [
         ("", "is missing; set keepalived_password"),
-        ("123456789", "is longer than VRRP carries, which is 8 characters"),
-        ("a b", "holds a character that keepalived does not take as it is"),
-        ("a#b", "holds a character"),
-        ("a!b", "holds a character"),
-        ("$a", "holds a character"),
-        ('"a', "holds a character"),
-        ("a\n", "holds a character"),
-        ("ä1", "holds a character"),
+        ("123456789", "is longer than the 8 characters that VRRP allows"),
+        ("a b", "contains a character that has a special meaning in keepalived.conf"),
+        ("a#b", "contains a character"),
+        ("a!b", "contains a character"),
+        ("$a", "contains a character"),
+        ('"a', "contains a character"),
+        ("a\n", "contains a character"),
+        ("ä1", "contains a character"),
     ],
 )
 def test_a_password_that_can_not_be_is_refused_without_being_told(password, sentence):
@@ -180,7 +180,7 @@ def test_only_our_own_or_an_empty_file_is_overwritten():
         conf.check_ours(text, "a")
     with pytest.raises(
         InvalidInput,
-        match=r"not of this collection, and would be overwritten; stop keepalived and move",
+        match=r"was not written by this collection, and would be overwritten; stop keepalived and move",
     ):
         conf.check_ours("global_defs {\n}\n", "a")
     with pytest.raises(InvalidInput, match=r"of the owner b, .*with owner=b and state=absent"):

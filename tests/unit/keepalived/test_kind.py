@@ -263,7 +263,9 @@ def test_what_keepalived_refuses_changes_nothing(host, check):
 
 def test_a_configuration_of_somebody_else_is_refused(host):
     host.keepalived.file = "global_defs {\n}\n"
-    with pytest.raises(InvalidInput, match="is not of this collection, and would be overwritten"):
+    with pytest.raises(
+        InvalidInput, match="was not written by this collection, and would be overwritten"
+    ):
         host.run(entry())
     assert host.keepalived.tested == []
     host.keepalived.file = "\n"
@@ -273,14 +275,16 @@ def test_a_configuration_of_somebody_else_is_refused(host):
 
 def test_one_keepalived_serves_one_owner(host):
     host.claim("cluster-b", "keepalived", "keepalived", {})
-    with pytest.raises(InvalidInput, match="is run by the owner cluster-b on this host already"):
+    with pytest.raises(
+        InvalidInput, match="is already managed by the owner cluster-b on this host"
+    ):
         host.run(entry())
 
 
 def test_what_others_keep_is_not_taken_by_keepalived(host):
     host.claim("default", "ipvs_service", f"tcp {VIP}:80")
     with pytest.raises(
-        InvalidInput, match=r"the table of tcp 10\.83.*is kept by the owner default"
+        InvalidInput, match=r"the table of tcp 10\.83.*belongs to the owner default"
     ):
         host.run(entry())
     host.run(entry(table=False))
@@ -289,7 +293,7 @@ def test_what_others_keep_is_not_taken_by_keepalived(host):
 def test_a_floating_address_of_another_owner_is_refused(host):
     host.claim("default", "address", str(ON_WIRE))
     with pytest.raises(
-        InvalidInput, match=f"the virtual address {VIP}: is kept by the owner default"
+        InvalidInput, match=f"the virtual address {VIP}: belongs to the owner default"
     ):
         host.run(entry())
 
@@ -420,7 +424,7 @@ def test_a_service_that_is_missing_is_told_and_not_added(host):
     assert details(again)["missing"] == [
         {"service": {"protocol": "udp", "address": VIP, "port": 53}}
     ]
-    assert f"the IPVS table lacks services: udp {VIP}:53" in again.warnings[0]
+    assert f"services are missing from the IPVS table: udp {VIP}:53" in again.warnings[0]
     assert DNS not in host.kernel.services
 
 

@@ -102,7 +102,7 @@ def test_what_systemd_says(host, monkeypatch, output, unit):
 
 def test_a_host_without_systemd_is_told(host, monkeypatch):
     monkeypatch.setattr(host, "run_command", lambda *_words, **_more: (1, "", "no bus"))
-    with pytest.raises(Unavailable, match=r"systemd does not answer.*no bus"):
+    with pytest.raises(Unavailable, match=r"systemd does not respond.*no bus"):
         host.service.unit()
     monkeypatch.setattr(Commands, "find", staticmethod(lambda _name: None))
     with pytest.raises(Unavailable, match="this host has no systemctl"):
@@ -188,7 +188,7 @@ def test_a_start_that_systemd_refuses_is_told_with_the_journal(host):
         host.service.start()
     assert str(refusal.value) == (
         "Could not start keepalived: Job for keepalived.service failed; its journal ends with: "
-        "Starting | auth_pass ******** is odd; see 'journalctl -u keepalived', correct what it tells, and run again."
+        "Starting | auth_pass ******** is odd; see 'journalctl -u keepalived', correct the cause, and run again."
     )
     assert host.said[-1][0] == "journalctl"
     assert "--unit=keepalived.service" in host.said[-1]

@@ -81,6 +81,6 @@ def test_other_files_that_set_the_same_otherwise():
     }
     found = contradictions("ip_vs", {"conn_tab_bits": "14"}, others)
     assert [each.partition(" for ")[0] for each in found] == [
-        "/etc/modprobe.d/a.conf sets conn_tab_bits=15",
-        "/etc/modprobe.d/b.conf sets conn_tab_bits=16",
+        "/etc/modprobe.d/a.conf also sets conn_tab_bits=15",
+        "/etc/modprobe.d/b.conf also sets conn_tab_bits=16",
     ]

@@ -160,7 +160,7 @@ def test_what_another_owner_has_made_stays_as_it_is_and_where_it_is():
     todo = plan(Request((VIP.address,)), [theirs], INTERFACES, {}, shared)
     assert (todo.replaced, todo.added, todo.removed) == ((), (), ())
     assert set(todo.claims) == {str(theirs)}
-    words = r"is on lo already \(of the owner cluster-other\), and is asked for on eth1"
+    words = r"is already on lo \(of the owner cluster-other\), and is desired on eth1"
     for claims in ({}, {str(theirs): Claim()}):
         with pytest.raises(InvalidInput, match=words):
             plan(Request((VIP.address,), "eth1"), [theirs], INTERFACES, claims, shared)

@@ -221,5 +221,5 @@ def test_what_fails_is_told(host, monkeypatch):
     with pytest.raises(Unavailable, match="prints no JSON on this host; it needs iproute2"):
         host.ip.links()
     monkeypatch.setattr(Commands, "find", staticmethod(lambda _name: None))
-    with pytest.raises(MissingPackage, match="install the package iproute2"):
+    with pytest.raises(MissingPackage, match="lacks the package iproute2"):
         host.ip.links()

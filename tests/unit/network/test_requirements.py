@@ -52,7 +52,7 @@ def test_a_default_route_of_our_own_has_to_go_first():
     """It stays until the host has grown, so that it would be in the way; by policy it is none."""
     best = FACTS.defaults[1]
     words = r"Give this host a default route to the clients' network"
-    ours = r"set nat_routing to policy and run once before switching to dr or tun"
+    ours = r"set nat_routing to policy and run once before you change forwarding to dr or tun"
     entry = {"no_return_through": {"gateways": ["192.168.0.104"], "addresses": ["198.51.100.10"]}}
     kind = Requirements.of(entry, None)
     claims = {"route": {str(best): Claim()}}

@@ -190,14 +190,14 @@ def test_a_session_that_is_not_known_is_not_cut_off():
     given = POLICY, Routing((OLD,)), todo
     check_session(*given, None, NOW)
     check_session(*given, (PEER, OWN), None)
-    with pytest.raises(InvalidInput, match="would take along the replies to the control node"):
+    with pytest.raises(InvalidInput, match="would reroute the replies to the control node"):
         check_session(*given, (PEER, OWN), NOW)
 
 
 def test_a_default_route_over_several_ways_is_left_alone():
     several = Routing((Route("ipv4", "", "", protocol=3),))
     with pytest.raises(
-        InvalidInput, match="mode='default': would replace a default route over several"
+        InvalidInput, match="mode='default': would replace a multipath default route"
     ):
         plan(DEFAULT, several, {})
     assert plan(POLICY, several, {})
@@ -205,7 +205,7 @@ def test_a_default_route_over_several_ways_is_left_alone():
 
 def test_a_table_of_somebody_else():
     theirs = Route("ipv4", "192.168.0.9", "eth1", 1704)
-    with pytest.raises(InvalidInput, match="table=1704: holds a route of somebody else"):
+    with pytest.raises(InvalidInput, match="table=1704: already contains another route"):
         plan(POLICY, Routing((theirs,)), {})
     # An earlier run of ours, whose gateway was another one.
     assert plan(POLICY, Routing((theirs,)), {str(theirs): Claim()})

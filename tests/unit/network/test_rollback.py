@@ -259,7 +259,9 @@ def test_an_earlier_change_that_is_undone_while_a_run_begins(host, monkeypatch):
 def test_a_timer_that_can_not_be_started_changes_nothing(host, monkeypatch):
     before = settled(host, OFFICE)
     monkeypatch.setattr(Commands, "find", staticmethod({"systemctl": "systemctl"}.get))
-    with pytest.raises(Unavailable, match="systemd-run, and it is not on this host"):
+    with pytest.raises(
+        Unavailable, match="systemd-run if it is not confirmed, and this host has none"
+    ):
         host.run(OTHER)
     assert host.state == before
 

@@ -143,21 +143,21 @@ def test_what_is_up_already_is_not_ours():
     ],
 )
 def test_somebody_elses(host, each):
-    with pytest.raises(InvalidInput, match=r"is somebody else's, and of another kind"):
+    with pytest.raises(InvalidInput, match=r"exists already, with another type or address"):
         plan(Request((each,)), host, {})
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"type": "gue"}, "port=0: is no UDP port"),
-        ({"type": "gue", "port": 70000}, "port=70000: is no UDP port"),
-        ({"type": "gue", "port": 1, "device": "x"}, "device='x': is given, and gue has none"),
-        ({"type": "gre", "port": 1}, "port=1: is given, and gre has none"),
-        ({"type": "ipip", "device": "a/b"}, "device='a/b': can't name a device"),
-        ({"type": "ipip", "device": "lvs"}, "local='': is missing, and only tunl0 does without"),
-        ({"type": "ipip", "local": "192.0.2.1"}, "takes what is sent to any address"),
-        ({"type": "sit", "device": "x", "local": "fd00::1"}, "is not of IPv4, and sit is"),
+        ({"type": "gue"}, "port=0: is not a UDP port"),
+        ({"type": "gue", "port": 70000}, "port=70000: is not a UDP port"),
+        ({"type": "gue", "port": 1, "device": "x"}, "device='x': cannot be combined with gue"),
+        ({"type": "gre", "port": 1}, "port=1: cannot be combined with gre"),
+        ({"type": "ipip", "device": "a/b"}, "device='a/b': is not a device name"),
+        ({"type": "ipip", "device": "lvs"}, "local='': is missing, and only tunl0 needs none"),
+        ({"type": "ipip", "local": "192.0.2.1"}, "receives packets to any address"),
+        ({"type": "sit", "device": "x", "local": "fd00::1"}, "is not an IPv4 address, which sit needs"),
         ({"type": "ip6tnl", "device": "x", "local": "here"}, "local='here': is not an IP address"),
     ],
 )
@@ -167,7 +167,7 @@ def test_refused(given, words):
 
 
 def test_one_place_twice():
-    with pytest.raises(InvalidInput, match="lvs-ipip': is asked for twice"):
+    with pytest.raises(InvalidInput, match="lvs-ipip': is listed twice"):
         plan(Request(tuple(TUNNELS[1:3])), Host(), {})
 
 
@@ -189,9 +189,7 @@ def test_what_another_owner_needs_stays_until_the_last_gives_it_up():
 def test_another_owners_device_is_named():
     host = Host({"lvs-ipip": Device("ipip", "192.0.2.2", True, True)}, {}, {"ipip"})
     shared = {str(TUNNELS[2]): ["cluster-b"], "module ipip": ["cluster-b"]}
-    with pytest.raises(
-        InvalidInput, match=r"somebody else's \(of the owner cluster-b\), and of anot"
-    ):
+    with pytest.raises(InvalidInput, match=r"exists already \(of the owner cluster-b\), with anot"):
         plan(Request((TUNNELS[1],)), host, {}, shared)
 
 
@@ -202,7 +200,7 @@ def test_a_device_that_somebody_else_has_made_is_never_deleted(was_up):
     assert todo.operations == (("up", str(TUNNELS[1])),)
     back = plan(Request(absent=True), carried_out(todo, host), todo.claims)
     assert back.operations == (() if was_up else (("down", str(TUNNELS[1])),))
-    with pytest.raises(InvalidInput, match="somebody else's, and of another kind"):
+    with pytest.raises(InvalidInput, match="exists already, with another type or address"):
         plan(Request((TUNNELS[2],)), carried_out(todo, host), todo.claims)
 
 

@@ -116,7 +116,7 @@ def test_what_is_no_name(name):
 
 @pytest.mark.parametrize("value", ["", None, " "])
 def test_what_is_no_value(value):
-    with pytest.raises(InvalidInput, match="is no value"):
+    with pytest.raises(InvalidInput, match="is not a value"):
         explicit({"net.ipv4.vs.conntrack": value})
 
 
@@ -290,7 +290,7 @@ def test_a_later_file_that_says_otherwise(files, told):
     assert bool(found) is told
     if told:
         assert "99-z.conf is read after" in found[0]
-        assert "sets net.ipv4.ip_forward to 0; take it out there." in found[0]
+        assert "sets net.ipv4.ip_forward to 0; remove it there." in found[0]
 
 
 def test_what_is_kept_beside_and_given_back_later():

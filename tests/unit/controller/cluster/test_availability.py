@@ -46,7 +46,7 @@ WRONG = {
     "a shorter list of addresses": (
         web(),
         of_pair("second", keepalived_address=["198.51.100.2/24"]),
-        [f"{OWN}: has another number of addresses than that of director", "in the same order"],
+        [f"{OWN}: does not have as many addresses as that of director", "in the same order"],
     ),
     "addresses for VRRP on one director only": (
         {},
@@ -72,7 +72,7 @@ WRONG = {
     "addresses in another order of families": (
         {},
         of_pair("second", keepalived_address=["198.51.100.2/24", "fd00::2/64", "192.168.0.2/24"]),
-        [f"{OWN}[1]: is IPv6, and the address of director at this place is IPv4"],
+        [f"{OWN}[1]: is IPv6, and the address of director at this position is IPv4"],
     ),
     "addresses in another order of networks": (
         {},
@@ -265,7 +265,7 @@ WRONG = {
     "no real servers": (
         web(real_servers=[]),
         PAIR,
-        [f"{WEB}.real_servers: has none, and keepalived has no services without", "ours"],
+        [f"{WEB}.real_servers: is empty, and keepalived does not accept a service without", "ours"],
     ),
     "no weight": (
         services(server(weight=0)),
@@ -275,7 +275,9 @@ WRONG = {
     "too little weight": (
         web(quorum=3, hysteresis=2, real_servers=[{"host": "rs1", "weight": 4}]),
         PAIR,
-        [f"{WEB}.quorum: and hysteresis are 5 together, and all weights of the service 4"],
+        [
+            f"{WEB}.quorum: is too high: with hysteresis it is 5, but the weights of the service add up to 4"
+        ],
     ),
     "a director as a real server": (
         {**services(server(host="second")), "lvs_inside_gateway": "192.168.0.254"},
@@ -386,14 +388,14 @@ WARNED = {
         },
         PAIR,
         [
-            f"{WEB}.health_check: and quorum, sorry_server have no effect, because nothing checks real servers",
+            f"{WEB}.health_check: has no effect (nor do quorum, sorry_server), because nothing checks real servers",
             "Set keepalived_table to keepalived",
         ],
     ),
     "a sorry server that nobody prepares": (
         web(sorry_server={"address": "192.168.0.50"}),
         PAIR,
-        [f"{WEB}.sorry_server: is not lvs_address of a host, so nothing prepares it for nat"],
+        [f"{WEB}.sorry_server: is not the lvs_address of a host, so it is not set up for nat"],
     ),
     "a sorry server outside of the group": (
         web(sorry_server={"host": "rs2"}),
@@ -526,4 +528,4 @@ def test_one_router_id_on_networks_that_are_not_known_disturbs_by_multicast_only
     assert (found.errors, found.warnings) == ((), ())
     first["keepalived_multicast"] = True
     (warning,) = derived({**KEEPALIVED, **first}, hosts=hosts, groups=groups).warnings
-    assert "by multicast they disturb each other if they are on one network" in warning
+    assert "with multicast they interfere with each other if they are on one network" in warning

@@ -448,7 +448,7 @@ def test_what_verification_learns_of_services():
     web, many, mark, rest = derived(only).hosts["rs1"]["services"]
     assert [place["port"] for place in web["places"]] == [80, 443]
     assert web["askable"] is True
-    assert (many["places"], many["askable"]) == ([], "the ports 1000-2000 are not asked")
+    assert (many["places"], many["askable"]) == ([], "the ports 1000-2000 are not tested")
     assert (mark["places"], mark["keys"]) == ([], ["fwmark 7 ipv4"])
     assert (rest["places"], rest["addresses"]) == ([], ["198.51.100.12"])
 

@@ -56,7 +56,7 @@ WRONG = {
     "one address in two services": (
         services(service(), service(name="other")),
         {},
-        ["lvs_virtual_services[other]: is the service web already", f"tcp {VIP}:80"],
+        ["lvs_virtual_services[other]: is already the service web", f"tcp {VIP}:80"],
     ),
     "an option mistyped": (
         services(service(shceduler="rr")),
@@ -66,7 +66,7 @@ WRONG = {
     "an option of nothing": (
         services(service(colour="red")),
         {},
-        [f"{WEB}.colour: unknown option", "There are address"],
+        [f"{WEB}.colour: unknown option", "Use one of address"],
     ),
     "an unknown scheduler": (
         services(service(scheduler="wwr")),
@@ -297,7 +297,7 @@ WRONG = {
     "every address inside": (
         {"lvs_inside_networks": ["0.0.0.0/0"]},
         {},
-        ["lvs_inside_networks[0]: is every address, clients included"],
+        ["lvs_inside_networks[0]: matches every address, including those of clients"],
     ),
     "a network that is none": (
         {"lvs_management_networks": ["office/8"]},
@@ -380,12 +380,12 @@ WRONG = {
     "a port of two services": (
         services(service(), {**MARKED, "match": [{"address": VIP, "ports": ["1-99"]}]}),
         {},
-        ["lvs_virtual_services[mark].match: and its ports belong to the service web too"],
+        ["lvs_virtual_services[mark].match: matches packets that belong to the service web too"],
     ),
     "a network that has a service's address": (
         services({**MARKED, "match": [{"address": "198.51.100.0/24"}]}, service()),
         {},
-        [f"{WEB}.address: and its ports belong to the service mark too"],
+        [f"{WEB}.address: matches packets that belong to the service mark too"],
     ),
     "a match with the address of a real server": (
         services({**MARKED, "match": [{"address": "192.168.0.8"}]}),
@@ -395,7 +395,7 @@ WRONG = {
     "the director's address by direct routing": (
         services(service(address="192.168.0.1", forwarding="dr")),
         {},
-        [f"{WEB}.address: is lvs_address of the director director", "martian"],
+        [f"{WEB}.address: is the lvs_address of the director director", "martian"],
     ),
     "a director that is a real server of two": (
         {**services(server(host="second")), "lvs_high_availability": "external"},
@@ -451,7 +451,7 @@ WRONG = {
     "a default route and direct routing": (
         services(service(), service(name="direct", port=81, forwarding="dr")),
         {"hosts": {"rs1": {"nat_routing": "default"}}},
-        ["hostvars[rs1].nat_routing: would lead to the director", "direct by dr", "policy"],
+        ["hostvars[rs1].nat_routing: would route the replies", "direct (dr)", "policy"],
     ),
     "an unknown service whose clients are replaced": (
         {"nat_snat_services": ["wbe"]},
@@ -466,7 +466,7 @@ WRONG = {
     "no gateway": (
         {"lvs_inside_gateway": None},
         {},
-        ["lvs_inside_gateway: has no IPv4 address", "by NAT rs1 works for"],
+        ["lvs_inside_gateway: has no IPv4 address", "rs1 is a real server with nat"],
     ),
     "no IPv6 gateway": (
         {"lvs_inside_gateway": "192.168.0.1"},
@@ -531,7 +531,11 @@ def test_the_address_of_several_ports_is_found_where_it_is_written():
     errors = derived(services(several)).errors
     assert f"{WEB}.address: is a loopback address" in errors[0]
     twice = services(service(), service(name="both", port=None, ports=[80, 443]))
-    assert derived(twice).errors[0].startswith("lvs_virtual_services[both].address: and its ports")
+    assert (
+        derived(twice)
+        .errors[0]
+        .startswith("lvs_virtual_services[both].address: matches packets that")
+    )
 
 
 def test_all_mistakes_are_reported_at_once_and_each_once():
@@ -562,9 +566,9 @@ def test_all_mistakes_are_reported_at_once_and_each_once():
         (
             {"lvs_inside_gateway": ["192.168.0.254", "fd00::1"]},
             {},
-            ["lvs_inside_gateway: is not lvs_address of director", "192.168.0.254"],
+            ["lvs_inside_gateway: is not the lvs_address of director", "192.168.0.254"],
         ),
-        (services(service(real_servers=[])), {}, [f"{WEB}.real_servers: has none", "refused"]),
+        (services(service(real_servers=[])), {}, [f"{WEB}.real_servers: is empty", "refused"]),
         (
             services(service(real_servers=[{"host": "rs1", "weight": 0}])),
             {},
@@ -578,7 +582,7 @@ def test_all_mistakes_are_reported_at_once_and_each_once():
         (
             services(server(host=None, address="192.168.0.99")),
             {},
-            [f"{WEB}.real_servers: is not lvs_address of a host", "nothing prepares it for nat"],
+            [f"{WEB}.real_servers: is not the lvs_address of a host", "it is not set up for nat"],
         ),
         (
             services(

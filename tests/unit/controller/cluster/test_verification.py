@@ -170,28 +170,28 @@ SAME = {"before_header": "x before", "after_header": "x after", "before": "", "a
     [
         (
             cluster(rs1=looked("rs1", ("director", "rs2"))),
-            [f"host rs2: rs2 answers for {VIP}, as rs1 on eth1 has heard, {NOT_ACTIVE}"],
+            [f"host rs2: rs2 answers for {VIP}, as seen by rs1 on eth1, {NOT_ACTIVE}"],
         ),
         (
             cluster(rs1=looked("rs1", ("director", "02:00:00:00:00:99"))),
             [
-                "service web: a machine outside of the inventory (02:00:00:00:00:99) answers for "
-                f"{VIP}, as rs1 on eth1 has heard, {NOT_ACTIVE}"
+                "service web: a machine outside the inventory (02:00:00:00:00:99) answers for "
+                f"{VIP}, as seen by rs1 on eth1, {NOT_ACTIVE}"
             ],
         ),
         (
             cluster(director=looked("director", ())),
             [
-                f"host director: director answers for {VIP}, as rs1 on eth1, rs2 on eth1 has heard, {NOT_ACTIVE}",
+                f"host director: director answers for {VIP}, as seen by rs1 on eth1, rs2 on eth1, {NOT_ACTIVE}",
                 f"service web: no director has {VIP}",
             ],
         ),
-        (cluster(rs2={}), ["host rs2: did not answer, so nothing is known of it"]),
+        (cluster(rs2={}), ["host rs2: did not respond, so its state is unknown"]),
         (
             cluster(
                 rs2={"verify_checked": {"unreachable": True, "msg": "ssh: no", "changed": False}}
             ),
-            ["host rs2: did not answer, so nothing is known of it"],
+            ["host rs2: did not respond, so its state is unknown"],
         ),
         (
             cluster(rs1=looked("rs1", settings=SETTINGS)),
@@ -314,11 +314,11 @@ def test_of_many_ports_some_are_asked_and_the_rest_is_told():
     assert [each["port"] for each in chosen["requests"]] == list(range(8000, 8020))
     found = judge(what=many)
     assert found["problems"] == []
-    assert found["unasked"] == {"web": ["5 more ports; at most 20 of a service are asked"]}
+    assert found["unasked"] == {"web": ["5 more ports; at most 20 of a service are tested"]}
     assert found["lines"][3:] == [
-        "service web: ok as far as it was asked",
-        "  not asked: 5 more ports; at most 20 of a service are asked",
-        "verify_commands can name a command for each service that was not asked",
+        "service web: ok, partly tested",
+        "  not tested: 5 more ports; at most 20 of a service are tested",
+        "set a command in verify_commands for each service that was not tested",
     ]
     exactly = derived(service(places=[place(port) for port in range(8000, 8020)]))
     assert judge(what=exactly)["unasked"] == {}
@@ -338,10 +338,10 @@ def test_a_service_that_was_not_asked_is_not_called_ok(one, reason):
     assert found["problems"] == []
     assert found["unasked"] == {"web": [reason]}
     assert found["lines"][3:] == [
-        "service web: not asked",
-        f"  not asked: {reason}",
+        "service web: not tested",
+        f"  not tested: {reason}",
         "service good: ok",
-        "verify_commands can name a command for each service that was not asked",
+        "set a command in verify_commands for each service that was not tested",
     ]
     given = choose(what, {"web": "true"})
     assert given["unasked"] == {}
@@ -352,7 +352,7 @@ def test_a_service_that_was_not_asked_is_not_called_ok(one, reason):
 def test_a_reason_beside_places_that_can_be_asked():
     found = judge(what=derived(service(askable="a match without ports")))
     assert found["unasked"] == {"web": ["a match without ports"]}
-    assert found["lines"][3] == "service web: ok as far as it was asked"
+    assert found["lines"][3] == "service web: ok, partly tested"
 
 
 def test_a_silent_datagram_says_nothing():
@@ -362,7 +362,7 @@ def test_a_silent_datagram_says_nothing():
     why = f"udp {VIP} port 53: an empty datagram was neither answered nor refused"
     assert found["problems"] == []
     assert found["unasked"] == {"dns": [why]}
-    assert found["lines"][3:5] == ["service dns: not asked", f"  not asked: {why}"]
+    assert found["lines"][3:5] == ["service dns: not tested", f"  not tested: {why}"]
     assert judge(what=dns, answered=good(chosen))["unasked"] == {}
 
 
@@ -373,7 +373,7 @@ def test_a_silent_datagram_beside_an_answer():
         answered = good(chosen)
         answered["requests"][silent]["answered"] = False
         found = judge(what=both, answered=answered)
-        assert found["lines"][3] == "service dns: ok as far as it was asked"
+        assert found["lines"][3] == "service dns: ok, partly tested"
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_a_vantage_that_is_down_and_a_service_that_it_would_not_have_asked():
         "web": [],
         "two": ["no request could be made from client: no"],
     }
-    assert "service web: not asked" in found["lines"]
+    assert "service web: not tested" in found["lines"]
 
 
 def test_a_request_that_has_no_result():
@@ -418,7 +418,7 @@ def test_without_a_vantage_it_says_so():
     assert found["problems"] == []
     assert found["unasked"] == {"web": ["no requests were made: set verify_vantage to a host"]}
     assert found["lines"][-2:] == [
-        "service web: not asked",
+        "service web: not tested",
         "no requests were made: set verify_vantage to a host",
     ]
 
@@ -443,7 +443,7 @@ def test_a_vantage_that_can_not_be(vantage, problem):
     found = judge(chosen=chosen, answered={"skipped": True})
     assert found["problems"] == [problem]
     assert found["unasked"] == {"web": [problem]}
-    assert found["lines"][-2:] == ["service web: not asked", f"WRONG: {problem}"]
+    assert found["lines"][-2:] == ["service web: not tested", f"WRONG: {problem}"]
 
 
 def test_the_control_node_may_be_the_vantage():
@@ -569,8 +569,8 @@ def test_hosts_outside_of_the_limit_are_not_looked_at():
     assert found["hosts"] == {"rs1": []}
     assert found["lines"] == [
         "host rs1: ok",
-        "host director: not looked at",
-        "host rs2: not looked at",
+        "host director: not checked",
+        "host rs2: not checked",
         "service web: ok",
     ]
 
@@ -582,14 +582,14 @@ def test_who_answers_where_a_director_was_not_looked_at():
     assert judge({"rs1": looked("rs1"), "second": standby}, what)["problems"] == []
     active = looked("second", ("director",), ["eth1"])
     assert judge({"second": active}, what)["problems"] == [
-        f"service web: a machine that was not looked at ({MACS['director']}) answers for {VIP}, as second on eth1 "
-        f"has heard, {NOT_ACTIVE}"
+        f"service web: a machine that was not checked ({MACS['director']}) answers for {VIP}, as seen by second on "
+        f"eth1, {NOT_ACTIVE}"
     ]
 
 
 def test_a_director_that_did_not_answer_may_be_the_active_one():
     found = judge(cluster(director={}))
-    assert found["problems"] == ["host director: did not answer, so nothing is known of it"]
+    assert found["problems"] == ["host director: did not respond, so its state is unknown"]
 
 
 def test_two_clusters_are_judged_apart():
