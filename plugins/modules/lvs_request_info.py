@@ -106,7 +106,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
-from ansible_collections.lvs.cluster.plugins.module_utils.net import canonical_address
+from ansible_collections.lvs.cluster.plugins.module_utils.net import (
+    canonical_address,
+    endpoint,
+    family_of,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils.network import request
 
 
@@ -132,7 +136,7 @@ def prepared(each, timeout):
     address = canonical_address(each["address"] or "", subject, "address")[1]
     if not 1 <= (port or 0) <= 65535:
         raise InvalidInput(subject, "port", port, "is not a port", "give a number from 1 to 65535")
-    place = f"{each['protocol']} {address} port {port}"
+    place = f"{each['protocol']} {endpoint(family_of(address), address, port)}"
     return place, partial(request.connect, address, port, each["protocol"], timeout)
 
 

@@ -49,7 +49,7 @@ def test_requests(network):
         "good": (True, ""),
         "bad": (False, "no"),
     }
-    assert found["web"]["to"] == f"tcp {VIP} port 80"
+    assert found["web"]["to"] == f"tcp {VIP}:80"
     assert {name for name, each in found.items() if not each["answered"]} == {
         "silent",
         "silent udp",

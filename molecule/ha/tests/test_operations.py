@@ -153,7 +153,9 @@ def test_a_wrong_check_stops_the_run(lab, playbook, load, tell):
         done = playbook("site.yml", variables={"lvs_virtual_services": services})
         time.sleep(DETECTION)
     assert done.returncode != 0
-    assert "the health checks of all its real servers fail" in " ".join(done.stdout.split())
+    assert "the health checks of all real servers of tcp 10.84.0.100:80 fail" in " ".join(
+        done.stdout.split()
+    )
     assert active(lab) == last
     for name in DIRECTORS:
         assert serving(lab, name) == REAL_SERVERS

@@ -770,10 +770,10 @@ class Keepalived(Base):
 def _without_real_servers(services: Sequence[ServiceKey]) -> KernelRefusal:
     names = ", ".join(map(str, services))
     return KernelRefusal(
-        f"Could not keep real servers in service of {names}",
+        "Could not apply the new configuration of keepalived",
         0,
-        "with the new configuration, the health checks of all its real servers fail",
-        "correct health_check or the real servers, and run again; the configuration from before is in place",
+        f"the health checks of all real servers of {names} fail with it",
+        "correct health_check or the real servers, and run again; the previous configuration is in place",
     )
 
 

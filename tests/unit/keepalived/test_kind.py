@@ -563,7 +563,7 @@ def test_what_is_not_prepared_stays_under_its_former_port(host):
     assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:8080": 1}
 
 
-LOST = f"Could not keep real servers in service of tcp {VIP}:80: with the new configuration, the health checks"
+LOST = f"the health checks of all real servers of tcp {VIP}:80 fail with it"
 
 
 @pytest.mark.parametrize("inhibit", [False, True])

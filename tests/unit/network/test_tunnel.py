@@ -157,7 +157,10 @@ def test_somebody_elses(host, each):
         ({"type": "ipip", "device": "a/b"}, "device='a/b': is not a device name"),
         ({"type": "ipip", "device": "lvs"}, "local='': is missing, and only tunl0 needs none"),
         ({"type": "ipip", "local": "192.0.2.1"}, "receives packets to any address"),
-        ({"type": "sit", "device": "x", "local": "fd00::1"}, "is not an IPv4 address, which sit needs"),
+        (
+            {"type": "sit", "device": "x", "local": "fd00::1"},
+            "is not an IPv4 address, which sit needs",
+        ),
         ({"type": "ip6tnl", "device": "x", "local": "here"}, "local='here': is not an IP address"),
     ],
 )

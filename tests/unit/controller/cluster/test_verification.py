@@ -106,8 +106,7 @@ def good(chosen, **more):
     results = [
         {
             "name": each["name"],
-            "to": each.get("command")
-            or f"{each['protocol']} {each['address']} port {each['port']}",
+            "to": each.get("command") or f"{each['protocol']} {each['address']}:{each['port']}",
             "ok": True,
             "answered": True,
             "problem": "",
@@ -257,7 +256,7 @@ def test_the_reason_for_a_dead_service_is_passed_on():
     found = judge(cluster(rs1={**looked("rs1"), "verify_checked": broken}), answered=answered)
     assert found["hosts"]["rs1"] == [f"{reason}."]
     assert found["services"]["web"] == [
-        f"a request to tcp {VIP} port 80 has failed: no answer within 5 seconds"
+        f"a request to tcp {VIP}:80 has failed: no answer within 5 seconds"
     ]
 
 
@@ -304,7 +303,7 @@ def test_every_port_is_asked():
     answered = good(chosen)
     answered["requests"][1].update(ok=False, problem="Connection refused")
     assert judge(what=derived(several), answered=answered)["services"]["web"] == [
-        f"a request to tcp {VIP} port 443 has failed: Connection refused"
+        f"a request to tcp {VIP}:443 has failed: Connection refused"
     ]
 
 
@@ -359,7 +358,7 @@ def test_a_silent_datagram_says_nothing():
     dns = derived(service("dns", [place(53, protocol="udp")]))
     chosen = choose(dns)
     found = judge(what=dns, answered=good(chosen, answered=False))
-    why = f"udp {VIP} port 53: an empty datagram was neither answered nor refused"
+    why = f"udp {VIP}:53: an empty datagram was neither answered nor refused"
     assert found["problems"] == []
     assert found["unasked"] == {"dns": [why]}
     assert found["lines"][3:5] == ["service dns: not tested", f"  not tested: {why}"]
