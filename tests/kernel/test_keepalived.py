@@ -15,7 +15,10 @@ import time
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.service import Service
+from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.service import (
+    DROP_IN,
+    Service,
+)
 from tests.kernel.harness import (
     ModuleFailed,
     claims,
@@ -30,11 +33,13 @@ OWNER = "cluster-default"
 OWN, VIP = "10.96.0.7", "10.96.0.100"
 CONF = pathlib.Path("/etc/keepalived/keepalived.conf")
 PASSWORD = "v3ry-sec"
+WRITE = {"verb": "write", "object": str(CONF)}
 START = [
-    {"verb": "write", "object": str(CONF)},
+    {"verb": "write", "object": DROP_IN},
+    WRITE,
     {"verb": "start", "object": "keepalived"},
 ]
-RELOAD = [START[0], {"verb": "reload", "object": "keepalived"}]
+RELOAD = [WRITE, {"verb": "reload", "object": "keepalived"}]
 
 
 def server(number, port=8080, **more):
@@ -52,8 +57,11 @@ def key_of(each):
     return {name: each[name] for name in ("protocol", "address", "port")}
 
 
-def virtual_server(each, inhibit=False):
-    """As the control node derives it."""
+def virtual_server(each, inhibit=False, check_port=0):
+    """As the control node derives it.
+
+    :param check_port: what the check connects to; 0 for the port of the real server.
+    """
     lines = [
         f"# service tcp {each['address']}:{each['port']}",
         f"virtual_server {each['address']} {each['port']} {{",
@@ -77,6 +85,7 @@ def virtual_server(each, inhibit=False):
                 else []
             ),
             "        TCP_CHECK {",
+            *([f"            connect_port {check_port}"] if check_port else []),
             "            connect_timeout 1",
             "            retry 1",
             "            delay_before_retry 1",
@@ -86,7 +95,17 @@ def virtual_server(each, inhibit=False):
     return [*lines, "}"]
 
 
-def text(services, inhibit=False, password=False, sync=None, more=()):
+UNICAST = [
+    "    unicast_src_ip 10.96.0.7",
+    "    unicast_peer {",
+    "        10.96.0.8",
+    "    }",
+]
+
+
+def text(
+    services, inhibit=False, password=False, sync=None, more=(), check_port=0, peers=tuple(UNICAST)
+):
     lines = [
         "global_defs {",
         "    router_id one",
@@ -113,10 +132,7 @@ def text(services, inhibit=False, password=False, sync=None, more=()):
             if password
             else []
         ),
-        "    unicast_src_ip 10.96.0.7",
-        "    unicast_peer {",
-        "        10.96.0.8",
-        "    }",
+        *peers,
         "    track_interface {",
         "        $TRACKED",
         "    }",
@@ -126,7 +142,7 @@ def text(services, inhibit=False, password=False, sync=None, more=()):
         "}",
     ]
     for each in services:
-        lines += virtual_server(each, inhibit)
+        lines += virtual_server(each, inhibit, check_port)
     return "\n".join(lines) + "\n"
 
 
@@ -233,6 +249,8 @@ def end_by_force():
     for signal in ("SIGSTOP", "SIGKILL"):
         sh("systemctl", "kill", f"--signal={signal}", "keepalived", check=False)
     until(lambda: "ActiveState=active" not in unit())
+    # It would come back by itself.
+    sh("systemctl", "stop", "keepalived")
 
 
 @pytest.fixture(autouse=True)
@@ -351,6 +369,68 @@ def test_a_foreign_real_server_stays_and_is_told():
     (foreign,) = again["details"]["keepalived"]["foreign"]
     assert foreign["real_server"] == {"address": "10.97.0.77", "port": 80}
     sh("ipvsadm", "-d", "-t", f"{VIP}:80", "-r", "10.97.0.77:80")
+
+
+def test_checks_that_all_real_servers_fail_are_taken_back():
+    host(configuration=keepalived())
+    before = file_and_mode()
+    with pytest.raises(ModuleFailed, match=rf"all real servers of tcp {VIP}:80 fail with it"):
+        host(configuration=keepalived(check_port=9))
+    assert file_and_mode() == before
+    until(lambda: len(servers()) == 2, 5)
+    assert not host(configuration=keepalived())["changed"]
+
+
+def test_a_real_server_that_is_not_prepared_is_not_added():
+    host(configuration=keepalived(service(server(1))))
+    both = keepalived(service())
+    done = host(configuration=both, unprepared=["10.97.0.2"])
+    assert not done["changed"]
+    assert [each["real_server"]["address"] for each in done["not_added"]] == ["10.97.0.2"]
+    assert len(servers()) == 1
+    assert host(configuration=both)["operations"]["keepalived"] == RELOAD
+    assert len(servers()) == 2
+
+
+@pytest.mark.long
+def test_killed_as_a_whole_it_comes_back_by_itself():
+    host(configuration=keepalived())
+    first = main_process()
+    for signal in ("SIGSTOP", "SIGKILL"):
+        sh("systemctl", "kill", f"--signal={signal}", "keepalived")
+    until(lambda: "ActiveState=active" in unit() and main_process() != first)
+    until(lambda: has_vip() and len(servers()) == 2)
+    assert not host(configuration=keepalived())["changed"]
+
+
+def test_another_kind_of_instance_gives_its_addresses_up_for_a_moment_only():
+    """Unicast to multicast, as where a director becomes the only one: keepalived removes the old instance."""
+    host(configuration=keepalived())
+    until(has_vip)
+    gaps, done = [], threading.Event()
+
+    def watch():
+        since = None
+        while not done.is_set():
+            now = time.monotonic()
+            if has_vip():
+                gaps.append(now - since if since else 0.0)
+                since = None
+            else:
+                since = since or now
+            time.sleep(0.02)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        host(configuration=keepalived(peers=()))
+        time.sleep(5)
+    finally:
+        done.set()
+        watcher.join()
+    assert has_vip()
+    # Without care it is more than three seconds.
+    assert max(gaps) < 2.0
 
 
 def test_a_configuration_that_keepalived_refuses_leaves_the_old_one_in_service():
@@ -521,7 +601,7 @@ def test_what_a_killed_keepalived_has_left_is_cleaned_up():
     # keepalived does not know of what its former life had, and so would leave it.
     with never_empty():
         done = host(configuration=keepalived(service(server(1))))
-    assert done["operations"]["keepalived"][:2] == START
+    assert done["operations"]["keepalived"][:3] == START
     assert servers() == ["10.97.0.1:8080 -m -w 1"]
     assert servers(81) == []
     until(has_vip)
@@ -538,7 +618,7 @@ def test_keepalived_that_was_stopped_is_started():
     sh("systemctl", "stop", "keepalived")
     assert saved() == []
     done = four(configuration=keepalived())
-    assert done["operations"]["keepalived"] == START[1:]
+    assert done["operations"]["keepalived"] == START[2:]
     assert saved() == before
 
 
