@@ -36,7 +36,7 @@ from shared.tests.playbooks import described, succeed
 pytestmark = pytest.mark.usefixtures("whole")
 
 FILE = "/var/www/html/large"
-FILE_BYTES = 12_000_000
+FILE_BYTES = 8_000_000
 
 
 def test_a_real_server_dies(lab, load, tell):

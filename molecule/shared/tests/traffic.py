@@ -38,9 +38,11 @@ class Traffic:
     """What was asked and answered, complete once the load has ended: molecule/shared/load.py has the keys.
 
     :ivar requests: in the order of their ends.
+    :ivar rate: how many are begun each second.
     """
 
     requests: list[Request] = field(default_factory=list)
+    rate: int = RATE
 
     @property
     def failed(self) -> list[Request]:
@@ -109,18 +111,21 @@ class Traffic:
 
     def check_steady(self) -> None:
         """Requests were made all the time; on a busy machine the client falls behind."""
-        assert len(self.requests) > RATE / 2 * self.seconds
+        assert len(self.requests) > self.rate / 2 * self.seconds
 
 
 @contextlib.contextmanager
-def under_load(lab, description):
-    """Make requests to all services meanwhile, from two seconds before to two seconds after."""
+def under_load(lab, description, rate=RATE):
+    """Make requests to all services meanwhile, from two seconds before to two seconds after.
+
+    :param rate: how many each second.
+    """
     targets = [f"{name}={address}:{port}" for name, (address, port) in places(description).items()]
     lab.ssh("client", "cat > /usr/local/sbin/load", input=(SHARED / "load.py").read_text())
     unit = ["systemd-run", "--quiet", "--collect", "--unit=load", "--property=TimeoutStopSec=30"]
-    command = ["python3", "/usr/local/sbin/load", LOG, str(RATE), str(MOST_SECONDS), *targets]
+    command = ["python3", "/usr/local/sbin/load", LOG, str(rate), str(MOST_SECONDS), *targets]
     lab.ssh("client", [*unit, *command])
-    traffic = Traffic()
+    traffic = Traffic(rate=rate)
     try:
         time.sleep(2)
         yield traffic
