@@ -305,7 +305,7 @@ def test_it_comes_and_stays_as_it_is_and_goes():
     assert has_vip()
     gone = four(state="absent")
     assert [each["verb"] for each in gone["operations"]["keepalived"]] == [
-        *("stop", "disable", "delete")
+        *("stop", "disable", "delete", "delete")
     ]
     assert not has_vip()
     assert saved() == []

@@ -272,7 +272,7 @@ def test_keepalived_ends(what, lab, load, tell):
     command = {
         "stopped": "systemctl stop keepalived",
         "killed": "systemctl kill --signal=KILL keepalived",
-        "checker killed": "pkill -KILL -x keepalived_ipvs",
+        "checker killed": "pkill -KILL -x 'keepalived_(ipvs|lvs)'",
         "vrrp killed": "pkill -KILL -x keepalived_vrrp",
     }[what]
     with load() as traffic:
