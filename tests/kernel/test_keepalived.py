@@ -405,6 +405,7 @@ def test_killed_as_a_whole_it_comes_back_by_itself():
 
 def test_another_kind_of_instance_gives_its_addresses_up_for_a_moment_only():
     """Unicast to multicast, as where a director becomes the only one: keepalived removes the old instance."""
+    sh("ip", "link", "set", "cluster", "multicast", "on")
     host(configuration=keepalived())
     until(has_vip)
     gaps, done = [], threading.Event()
