@@ -521,7 +521,7 @@ def test_the_table_goes_over_to_keepalived_and_back_without_a_gap():
         assert saved() == table
         back = host(configuration=ours())
         assert [each["verb"] for each in back["operations"]["keepalived"]] == [
-            *("end", "disable", "delete")
+            *("end", "disable", "delete", "delete")
         ]
         assert "table" not in back["operations"]
         assert "addresses" not in back["operations"]

@@ -186,14 +186,14 @@ def test_a_real_server_grows_first_and_shrinks_later():
 def _router():
     """A machine with 10.95.0.105 on a segment of this one."""
     sh("ip", "netns", "add", "router")
-    sh("ip", "link", "add", "inside", "type", "veth", "peer", "name", "router", "netns", "router")
-    sh("ip", "address", "add", "10.95.0.7/24", "dev", "inside")
-    sh("ip", "link", "set", "inside", "up")
+    sh("ip", "link", "add", "floating", "type", "veth", "peer", "name", "router", "netns", "router")
+    sh("ip", "address", "add", "10.95.0.7/24", "dev", "floating")
+    sh("ip", "link", "set", "floating", "up")
     sh("ip", "-n", "router", "address", "add", "10.95.0.105/24", "dev", "router")
     sh("ip", "-n", "router", "link", "set", "router", "up")
     yield
     run_module("lvs_host", state="absent", settle_seconds=0, rollback=0)
-    sh("ip", "link", "del", "inside")
+    sh("ip", "link", "del", "floating")
     sh("ip", "netns", "del", "router")
 
 

@@ -63,7 +63,7 @@ def test_another_file_that_says_otherwise():
         done = run_module("lvs_kernel_module", params={"conn_tab_bits": 10})
     finally:
         other.unlink()
-    assert any(f"{other} sets conn_tab_bits=14" in str(text) for text in done["warnings"])
+    assert any(f"{other} also sets conn_tab_bits=14" in str(text) for text in done["warnings"])
 
 
 def loaded():

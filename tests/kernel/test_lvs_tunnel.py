@@ -140,7 +140,7 @@ def test_without_the_library_a_host_without_any_is_fine(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyroute2", None)
     assert not run_module("lvs_tunnel", state="absent")["changed"]
     assert not run_module("lvs_tunnel", exclusive=True)["changed"]
-    with pytest.raises(ModuleFailed, match="install the package python3-pyroute2"):
+    with pytest.raises(ModuleFailed, match="lacks the package python3-pyroute2"):
         run_module("lvs_tunnel", tunnels=ALL)
     with pytest.raises(ModuleFailed, match="holds none; give some"):
         run_module("lvs_tunnel")

@@ -185,7 +185,7 @@ def test_without_the_library_a_host_without_any_is_fine(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyroute2", None)
     assert not vip(state="absent")["changed"]
     assert not vip(exclusive=True)["changed"]
-    with pytest.raises(ModuleFailed, match="install the package python3-pyroute2"):
+    with pytest.raises(ModuleFailed, match="lacks the package python3-pyroute2"):
         vip(addresses=[VIP])
 
 

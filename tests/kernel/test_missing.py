@@ -26,6 +26,6 @@ def test_a_command_that_is_missing(name, monkeypatch):
     monkeypatch.setattr(boot, "_SEARCHED", "/nowhere")
     monkeypatch.setattr(commands, "SEARCHED", "/nowhere")
     assert run_module(name, check=True, **params)["changed"]
-    with pytest.raises(ModuleFailed, match=f"install the package {command}"):
+    with pytest.raises(ModuleFailed, match=f"lacks the package {command}"):
         run_module(name, **params)
     assert (saved(), our_files()) == (before, {})
