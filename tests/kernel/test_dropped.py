@@ -201,6 +201,7 @@ def test_nftables_over_and_over():
         comes_back(found, ("systemctl", "reload", "nftables"), {JUMP})
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_probe")
 def test_a_firewall_that_is_flushed_by_hand():
     with kept() as found:
@@ -332,7 +333,7 @@ def test_network_manager_drops_what_is_not_in_its_profile():
 
 
 @pytest.mark.usefixtures("_probe")
-@pytest.mark.parametrize("seconds", [0, 10])
+@pytest.mark.parametrize("seconds", [0, pytest.param(10, marks=pytest.mark.long)])
 def test_a_link_that_goes_down_loses_its_routes(seconds):
     """Its IPv6 addresses, too: that is how Linux is. It may take its time."""
     with kept() as found:
