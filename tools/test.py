@@ -35,12 +35,17 @@ class Layer:
         return state_of_files(self.unread)
 
 
-# The layer on the usual kernel that has begun beside the layers before it.
-_begun: list[kernel.Tests] = []
+# Tests on the usual kernel that have begun beside the layers before theirs, by the Debian release; None for those of
+# every day.
+_begun: dict[str | None, kernel.Tests] = {}
 
 
 def _on_a_kernel(release: str | None) -> Callable[[list[str]], Counts]:
-    return lambda _notes: _begun.pop().counts() if _begun else kernel.run_on(release)
+    def run(_notes: list[str]) -> Counts:
+        tests = _begun.pop(release, None)
+        return tests.counts() if tests else kernel.run_on(release)
+
+    return run
 
 
 def _whole(name: str) -> Layer:
@@ -103,12 +108,13 @@ def run_layer(layer: Layer) -> LayerResult:
 
 
 def _begin_kernel(names: Sequence[str]) -> None:
-    """Where cheap layers come first, the first tests on a kernel run beside them: the machines wait a lot."""
-    releases = {"kernel": None, f"kernel-{kernel.KERNELS[0][0]}": kernel.KERNELS[0][2]}
+    """Where other layers come first, the tests on the usual kernel run beside them: its machines wait a lot."""
+    usual, _debian, release = kernel.KERNELS[0]
+    releases = {"kernel": None, f"kernel-{usual}": release}
     for name in names[1:]:
         if name in releases and not _begun:
             say(f"=== {name}: begun beside the others, shown in its turn")
-            _begun.append(kernel.Tests(releases[name]))
+            _begun[releases[name]] = kernel.Tests(releases[name])
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -136,7 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"no such layer: {', '.join(unknown)} (there are: {', '.join(layers)})")
     signal.signal(signal.SIGTERM, _interrupt)
-    chosen = [layers[name] for name in given.layers] or (FULL if given.full else USUAL)
+    chosen = [each for name, each in layers.items() if name in given.layers]
+    chosen = chosen or list(FULL if given.full else USUAL)
     memory = Memory(cache() / "passed") if given.full else None
     states = {layer.name: layer.state() for layer in chosen if memory}
     if memory and given.fresh:
@@ -145,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     earlier = {name: memory.recall(name, state) for name, state in states.items() if memory}
     results: list[LayerResult] = []
     try:
-        _begin_kernel([layer.name for layer in chosen if not earlier.get(layer.name)])
+        if not given.fail_fast:
+            _begin_kernel([layer.name for layer in chosen if not earlier.get(layer.name)])
         for layer in chosen:
             passed = earlier.get(layer.name)
             if passed:
@@ -159,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("interrupted")
         return 130
     finally:
-        for tests in _begun:
+        for tests in _begun.values():
             tests.end()
     say(summary(results))
     return 0 if all(result.good for result in results) else 1

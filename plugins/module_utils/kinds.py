@@ -33,7 +33,7 @@ class Context:
     :ivar configuration: the whole of it.
     :ivar rollback: seconds after which a change of routes is undone, where the entry does not say.
     :ivar keepalived_password: of VRRP; no part of the configuration, which is shown.
-    :ivar only_grows: whether what others may still need stays, and what they are not ready for waits.
+    :ivar only_grows: whether nothing is removed, and a change that other hosts are not ready for waits.
     """
 
     owner: str

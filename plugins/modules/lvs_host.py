@@ -221,22 +221,15 @@ def argument_spec():
     }
 
 
-def _has_table(entry):
-    return entry and not entry.get("release")
-
-
-def _checks(entry):
-    return entry.get("table")
-
-
 def configuration_of(params):
     """The configuration, with the real servers that are not prepared."""
     if params["state"] == "absent":
         return {}
     configuration = dict(params["configuration"])
-    for kind, owns in (("table", _has_table), (KEEPALIVED, _checks)):
-        if params["unprepared"] and owns(configuration.get(kind) or {}):
-            configuration[kind] = {**configuration[kind], "unprepared": params["unprepared"]}
+    for kind in ("table", KEEPALIVED):
+        entry = configuration.get(kind)
+        if params["unprepared"] and entry and not entry.get("release"):
+            configuration[kind] = {**entry, "unprepared": params["unprepared"]}
     return configuration
 
 
@@ -259,7 +252,7 @@ def deferred(module, names, configuration, store):
         return ""
     built = {kind.name: kind for kind in kinds.build(names, context_of(module, configuration))}
     reason = built[KEEPALIVED].waits_as(store.load().claims)
-    # Where keepalived leaves there is, and what is planned may be refused until the others have changed.
+    # If keepalived is removed, there is something to change, and planning may fail until the others have changed.
     leaves = not configuration.get(KEEPALIVED)
     return (
         reason

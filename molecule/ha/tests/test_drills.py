@@ -21,9 +21,11 @@ from shared.tests.directors import (
     REAL_SERVERS,
     TAKEOVER,
     active,
+    active_fails,
     at_work,
     booted,
     client_clock,
+    fails,
     held,
     make_active,
     serving,
@@ -159,8 +161,7 @@ def director_dies(lab, load):
         # A connection younger than about three seconds is not synchronised yet.
         time.sleep(8)
         began = client_clock(lab)
-        lab.freeze(name)
-        wait_until(lambda: held(lab, other) == set(FLOATING), TAKEOVER + 5, f"{other} takes over")
+        fails(lab, name, other)
         survivors = downloads.complete()
     late = traffic.last_failure(began)
     lab.crash(name)
@@ -199,10 +200,7 @@ def test_the_active_director_dies_without_synchronisation(lab, load, tell, large
 @pytest.mark.long
 def test_the_failed_director_returns(lab, load, tell):
     """Without keepalived_preempt it stands by, although its priority may be higher; no request fails."""
-    first = active(lab)
-    lab.freeze(first)
-    other = next(name for name in DIRECTORS if name != first)
-    wait_until(lambda: held(lab, other) == set(FLOATING), TAKEOVER + 5, f"{other} takes over")
+    first, other = active_fails(lab)
     with load() as traffic:
         lab.crash(first)
         booted(lab, first)
@@ -221,8 +219,7 @@ def test_the_failed_director_returns_with_preemption(lab, playbook, load, tell):
         preferred = set(FLOATING)
         wait_until(lambda: held(lab, "director") == preferred, 60, "the preferred one is active")
         at_work(lab)
-        lab.freeze("director")
-        wait_until(lambda: held(lab, "backup") == preferred, TAKEOVER + 5, "backup takes over")
+        assert active_fails(lab) == ("director", "backup")
         with load() as traffic:
             lab.crash("director")
             booted(lab, "director")
@@ -248,9 +245,7 @@ def test_a_director_returns_deaf(lab, load, tell):
     lab.ssh(name, "cat > /etc/systemd/system/deaf.service", input=unit)
     lab.ssh(name, "systemctl enable --quiet deaf")
     try:
-        lab.freeze(name)
-        other = next(each for each in DIRECTORS if each != name)
-        wait_until(lambda: held(lab, other) == set(FLOATING), TAKEOVER + 5, f"{other} takes over")
+        _name, other = active_fails(lab)
         with load() as traffic:
             lab.crash(name)
             booted(lab, name)

@@ -112,6 +112,19 @@ def make_active(lab, name):
     lab.ssh(other, "systemctl start keepalived")
 
 
+def active_fails(lab):
+    """Freeze the active director, and wait until the other one has taken over: the names of both."""
+    name, other = active(lab), standby(lab)
+    fails(lab, name, other)
+    return name, other
+
+
+def fails(lab, name, other):
+    """Freeze the active director, and wait until the other one has taken over."""
+    lab.freeze(name)
+    wait_until(lambda: held(lab, other) == set(FLOATING), TAKEOVER + 5, f"{other} takes over")
+
+
 def client_clock(lab):
     """Seconds since the epoch by the clock of the client, which times the requests."""
     return float(lab.ssh("client", "date +%s.%N").stdout)

@@ -56,11 +56,11 @@ def is_idle(service: ServiceKey, found: Connections, reschedules: bool, fresh: b
 
 
 def is_in_service(weight: int | None, configured: int | None) -> bool:
-    """Whether a real server that is not drained gets what it is to get of the new connections.
+    """Whether a real server that is not drained gets its share of new connections.
 
-    :param weight: what the kernel has; None where it is not in the table.
-    :param configured: what the configuration of keepalived has; None where it does not make the table. A real server
-        that fails its checks has less.
+    :param weight: its weight in the kernel; None if it is not in the table.
+    :param configured: its weight in the configuration of keepalived; None if keepalived does not own the table. A real
+        server that fails its checks has a lower weight in the kernel.
     """
     return weight is not None and (weight > 0 or not configured)
 

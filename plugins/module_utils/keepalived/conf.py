@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidInput
+from ..ipvs.model import RealServerKey
 from ..net import canonical_address
 from ..network.address import LOOPBACK, Address, choose_interface
 
@@ -44,7 +45,7 @@ _INSTANCE, _IDENTITY = (
     "vrrp_instance ",
     ("interface ", "virtual_router_id ", "unicast_src_ip ", "mcast_src_ip "),
 )
-# In seconds. Version 2 of VRRP has whole ones only.
+# In seconds. Version 2 of VRRP allows whole seconds only.
 _ADVERT, _SHORT_ADVERT = re.compile(r"(\s*advert_int\s+)[0-9.]+"), 0.1
 _BLOCK, _BELIEVED = "real_server ", "alpha no"
 _METHOD = "lvs_method "
@@ -231,7 +232,7 @@ def checks(text: str | None) -> dict[Place, tuple[str, ...]]:
 
 
 def _blocks(text: str) -> dict[Place, slice]:
-    """Which lines are about each real server, from its comment to the end of its block."""
+    """The lines of each real server, from its comment to the end of its block."""
     found: dict[Place, slice] = {}
     begin = depth = 0
     for number, (place, line) in enumerate(_places(text)):
@@ -249,10 +250,10 @@ def _blocks(text: str) -> dict[Place, slice]:
 
 @dataclass(frozen=True)
 class HeldBack:
-    """A text in which some real servers are as they were.
+    """A configuration in which some real servers stay as they were.
 
     :ivar waiting: the real servers that are not added, or keep another forwarding method.
-    :ivar former: those from before that stay in their stead.
+    :ivar former: the previous real servers that stay instead of them.
     """
 
     text: str
@@ -261,71 +262,70 @@ class HeldBack:
 
 
 def held_back(text: str, before: str | None, unprepared: Collection[str]) -> HeldBack:
-    """The text without real servers that may not be ready to work, and with what served in their stead.
+    """The configuration without real servers that may not be ready, and with those that served instead of them.
 
-    That is the block from before where the forwarding method is another one; and real servers of the same service
-    with their address and another port, or with an address that may be their former one. A virtual server of which
-    none is left goes with them.
+    A real server with another forwarding method keeps its previous block. One that is new is left out, and previous
+    real servers of its service stay that may be the same host: with its address and another port, or with an address
+    that the service no longer has. A virtual server that would have no real server is left out.
 
-    :param before: the configuration that is there.
-    :param unprepared: addresses.
+    :param before: the current configuration.
+    :param unprepared: addresses of real servers.
     """
-    blocks, old = _blocks(text), _blocks(before or "") if owner_of(before) else {}
-    lines, old_lines = text.split("\n"), (before or "").split("\n")
-    left: list[str | None] = list(lines)
-    waiting: list[Place] = []
-    former: list[Place] = []
-    emptied = set()
-    for service in dict.fromkeys(place[0] for place in blocks):
-        mine = [place for place in blocks if place[0] == service]
-        late = [
-            place
-            for place in mine
-            if _address(place) in unprepared
-            and not (
-                place in old and _method(lines[blocks[place]]) == _method(old_lines[old[place]])
-            )
-        ]
-        its_former = _former(mine, late, [place for place in old if place[0] == service])
-        for place in late:
-            its = blocks[place]
-            left[its] = [None] * (its.stop - its.start)
-            if place in old:
-                left[its.start] = "\n".join(old_lines[old[place]])
-        if late and its_former:
-            begin = blocks[late[0]].start
-            kept = ["\n".join(old_lines[old[place]]) for place in its_former]
-            left[begin] = "\n".join([*kept, *filter(None, [left[begin]])])
-        ready = [place for place in mine if place not in late or place in old]
-        if not ready and not its_former:
-            emptied.add(service)
-        waiting += late
-        former += its_former
-    kept_lines = [
-        line
-        for line, (place, _line) in zip(left, _places(text))
-        if line is not None and place[0] not in emptied
+    blocks, lines = _blocks(text), text.split("\n")
+    old_lines = (before or "").split("\n")
+    old = {
+        place: old_lines[its]
+        for place, its in (_blocks(before or "") if owner_of(before) else {}).items()
+    }
+    waiting = [
+        place
+        for place, its in blocks.items()
+        if _address(place) in unprepared
+        and not (place in old and _method(old[place]) == _method(lines[its]))
     ]
-    return HeldBack("\n".join(kept_lines), tuple(waiting), tuple(former))
+    former: list[Place] = []
+    # What replaces a block, by the number of its first line.
+    instead: dict[int, list[str]] = {}
+    for place in waiting:
+        its_former = [
+            each for each in _former(place[0], waiting, blocks, old) if each not in former
+        ]
+        former += its_former
+        kept = [*its_former, *([place] if place in old else [])]
+        instead[blocks[place].start] = [line for each in kept for line in old[each]]
+    gone = {number for place in waiting for number in range(len(lines))[blocks[place]]}
+    left = {place[0] for place in [*(blocks.keys() - waiting), *(old.keys() & waiting), *former]}
+    emptied = {place[0] for place in waiting} - left
+    found: list[str] = []
+    for number, (place, line) in enumerate(_places(text)):
+        if place[0] not in emptied:
+            found += instead.get(number, [] if number in gone else [line])
+    return HeldBack("\n".join(found), tuple(waiting), tuple(former))
 
 
-def _former(mine: Sequence[Place], late: Sequence[Place], old: Sequence[Place]) -> list[Place]:
-    """The real servers from before that may be those that are late, under another port or address."""
-    addresses = {_address(place) for place in mine}
-    there = {_address(place) for place in old}
-    moved = any(_address(place) not in there for place in late)
-    its = {_address(place) for place in late}
+def _former(
+    service: str, waiting: Collection[Place], current: Collection[Place], old: Collection[Place]
+) -> list[Place]:
+    """The previous real servers of a service that may be new ones of it, under another port or address.
+
+    :param current: all real servers that the configuration is to have.
+    :param old: those that it had.
+    """
+    addresses = {_address(place) for place in current if place[0] == service}
+    there = [place for place in old if place[0] == service]
+    its = {_address(place) for place in waiting if place[0] == service}
+    moved = not its <= {_address(place) for place in there}
     return [
         place
-        for place in old
-        if place not in mine
+        for place in there
+        if place not in current
         and (_address(place) in its or (moved and _address(place) not in addresses))
     ]
 
 
 def _address(place: Place) -> str:
     """The address of a real server."""
-    return place[1].rpartition(":")[0].strip("[]")
+    return RealServerKey.parse(place[1]).address
 
 
 def _method(lines: Sequence[str]) -> str:
@@ -365,10 +365,10 @@ def believing(text: str, places: Collection[Place]) -> str:
 
 
 def instances(text: str | None) -> set[tuple[str, ...]]:
-    """What tells the VRRP instances of a configuration apart: one with other words is another instance.
+    """The lines that identify each VRRP instance of a configuration.
 
-    When keepalived reads its configuration again, an instance that is not the same begins anew (``vrrp_exist`` in
-    vrrp.c): its addresses are gone until it has found nobody else.
+    When keepalived reloads, an instance with other lines is a new one (``vrrp_exist`` in vrrp.c). Its addresses are
+    removed, and added again once VRRP has received no advertisement for three intervals.
     """
     found: set[tuple[str, ...]] = set()
     words: tuple[str, ...] | None = None
@@ -385,10 +385,10 @@ def instances(text: str | None) -> set[tuple[str, ...]]:
 
 
 def at_once(text: str) -> str:
-    """The text without the delay at a start, and with short intervals of advertisements.
+    """The text without the startup delay, and with a short interval of advertisements.
 
-    For a host that has the addresses already, and serves: keepalived removes them when it starts, and adds them three
-    intervals later.
+    For a host that has the addresses and is in service: keepalived removes them when it starts, and adds them again
+    three intervals later.
     """
     lines = [line for line in text.split("\n") if not line.lstrip().startswith(_STARTUP_DELAY)]
     if not any(line.strip() == _VERSION_2 for line in lines):

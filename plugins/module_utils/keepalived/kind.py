@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Union
 
@@ -31,7 +31,7 @@ from ..ipvs import data, drain, ownership, refusals
 from ..ipvs.daemon import Daemon
 from ..ipvs.kind import KERNEL, Kernel
 from ..ipvs.model import ServiceKey, Table
-from ..ipvs.ownership import REAL_SERVER, Name, object_of
+from ..ipvs.ownership import REAL_SERVER, SERVICE, Name, object_of
 from ..ipvs.plan import RealServerOperation, ServiceOperation
 from ..ipvs.plan import plan as table_plan
 from ..network.address import KIND as ADDRESS
@@ -49,8 +49,7 @@ _INTERVAL = 0.2
 _PROBE_SECONDS = 0.3
 # How long keepalived gets to change attributes itself after a reload, before they are changed for it.
 _ATTRIBUTE_SECONDS = 2.0
-# How long it gets for the addresses after a start without a delay, where it hears no other director; and until it has
-# removed those that it has found.
+# The longest time that VRRP takes to add the addresses after a start without a delay, and to remove the existing ones.
 _ADDRESS_SECONDS, _REMOVAL_SECONDS = 5.0, 1.0
 
 TableOperation = Union[ServiceOperation, RealServerOperation]
@@ -90,9 +89,9 @@ class Configuration:
     :ivar wanted: the table, as far as keepalived makes it.
     :ivar going: what keepalived removes from the table.
     :ivar table: the one that was there.
-    :ivar is_unproven: whether real servers are at work of which keepalived does not know yet what their checks say.
+    :ivar is_unproven: whether real servers are in service whose checks are new to keepalived.
     :ivar gives_up_table: whether it may have virtual servers now and is to have none, and they stay.
-    :ivar serves: whether this host has addresses that VRRP would take away until it has found nobody else.
+    :ivar serves: whether this host has addresses that VRRP removes first, and adds again after some advertisements.
     """
 
     text: str
@@ -136,7 +135,7 @@ class Keepalived(Base):
     :param password: of VRRP.
     :param is_taken_over: whether the table and the addresses stay where it is not desired, and become other kinds'.
     :param daemons: the roles of the sync daemons that the configuration asks for besides.
-    :param takes: the addresses that the host is to have by itself, where it is not desired.
+    :param takes: the addresses that the host will have without keepalived, if it is not desired.
     :param naming: which interfaces they are on.
     """
 
@@ -302,10 +301,10 @@ class Keepalived(Base):
         weights = drain.weights_of(desired.services) if drains else {}
         back = self._text(desired, current, held)
         text = back.text
-        # What stays as it is is not looked at.
-        services = model.without_places(desired.services, back.waiting)
+        # Real servers that stay as they are are not compared.
+        services = model.without(desired.services, _names(back.waiting))
         wanted = drain.applied(services, drains, weights)
-        former = {(REAL_SERVER, ownership.real_server_name(*place)) for place in back.former}
+        former = _names(back.former)
         going = self._going(desired, current, held) - former
         load = self._load(desired, wanted, current, text, going)
         target = model.repaired(current.table, wanted, desired.inhibit)
@@ -316,19 +315,25 @@ class Keepalived(Base):
         else:
             made = replace(made, names=made.names | (Made.of(held).names & going))
         todo = table_plan(current.table, target)
-        state = _state(desired, current.unit, current.table, current.daemons, current.addresses)
+        claims = made.claims
+        state = _state(
+            desired,
+            current.unit,
+            current.table,
+            current.daemons,
+            current.addresses,
+            claims[KEEPALIVED_MADE],
+        )
         return Plan(
             grow=(*_operations(current, text, load), *map(_table_operation, todo.changes)),
             shrink=tuple(map(_table_operation, todo.removals)),
             claims={
-                **made.claims,
+                **claims,
                 drain.DESCRIBED: drain.described_claims(weights, drains),
             },
             diffs={
-                conf.PATH: Diff(*conf.shown(current.text, text))
-                if current.text != text
-                else Diff(),
-                DROP_IN: _drop_in_diff(current.drop_in, DROP_IN_TEXT),
+                conf.PATH: _diff(current.text, text),
+                DROP_IN: _diff(current.drop_in, DROP_IN_TEXT),
                 "IPVS": Diff(todo.before, todo.after),
             },
             packages=() if current.is_installed else (PACKAGE,),
@@ -481,7 +486,6 @@ class Keepalived(Base):
                 if each.syncid == Made.of(held).syncid and self._is_unclaimed(role, held)
             ]
         shrink = [Operation("disable", _OBJECT)] if current.unit.is_enabled else []
-        before, _after = conf.shown(current.text, None)
         if current.text is not None:
             shrink.append(Operation("delete", conf.PATH))
         if current.drop_in is not None:
@@ -490,8 +494,8 @@ class Keepalived(Base):
             tuple(grow),
             tuple(shrink),
             diffs={
-                conf.PATH: Diff(before, ()),
-                DROP_IN: _drop_in_diff(current.drop_in, None),
+                conf.PATH: _diff(current.text, None),
+                DROP_IN: _diff(current.drop_in, None),
             },
             details={"state": current.unit.state},
         )
@@ -582,7 +586,8 @@ class Keepalived(Base):
             return plan
         table, daemons = self._ipvs(desired.owns_table)
         unit = self._service.unit()
-        state = _state(desired, unit, table, daemons, self._ip.addresses())
+        made = plan.claims[KEEPALIVED_MADE]
+        state = _state(desired, unit, table, daemons, self._ip.addresses(), made)
         # What it takes from a start to the first advert is up to VRRP.
         started = any(each.verb == "start" for each in plan.grow)
         return replace(
@@ -634,10 +639,10 @@ class Keepalived(Base):
         self._service.set_pending(False)
 
     def _wait_for_addresses(self) -> None:
-        """Wait until VRRP has added the addresses again: another configuration would have it begin anew."""
+        """Wait until VRRP has added the addresses again, because a reload before that would restart its timer."""
         floating = self._desired.floating if self._desired else ()
         end = self._service.now() + _ADDRESS_SECONDS
-        # It has yet to remove them.
+        # VRRP removes them first.
         self._service.sleep(_REMOVAL_SECONDS)
         while self._service.now() < end:
             self._ip.forget()
@@ -652,14 +657,14 @@ class Keepalived(Base):
         is_active = self._service.unit().is_active
         with contextlib.suppress(KernelRefusal):
             if load.unit.is_active and load.before:
-                # What it has taken out it adds again once the checks from before succeed, which begin at once.
+                # The previous checks start at once, and keepalived adds the real servers again when they succeed.
                 (self._service.reload if is_active else self._service.start)()
             elif not load.unit.is_active:
                 if is_active:
                     self._service.kill()
                     self._put_back(load.table)
                 else:
-                    # systemd tries again, unless it is told not to.
+                    # Otherwise systemd would go on trying to start it.
                     self._service.stop()
                 if not load.unit.is_enabled:
                     self._service.disable()
@@ -667,8 +672,7 @@ class Keepalived(Base):
     def _settle(self, load: Configuration) -> list[ServiceKey]:
         """Wait until the table is as desired: real servers come when their checks have succeeded.
 
-        A real server that is at work stays in service until a check that is new to keepalived has failed. So with such
-        checks, time has to pass.
+        A real server in service stays there until a new check has failed, so with new checks the whole time is waited.
 
         :returns: the services that have lost all their real servers.
         """
@@ -678,28 +682,15 @@ class Keepalived(Base):
         start = self._service.now()
         while True:
             waited = self._service.now() - start
-            table, _daemons = self._ipvs(desired.owns_table)
+            table, daemons = self._ipvs(desired.owns_table)
             lost = model.lost(load.table, table, load.wanted, desired.sorry)
-            if waited >= desired.settle_seconds or (lost and load.is_unproven):
-                return lost
-            if not load.is_unproven and self._is_settled(
-                desired, load, waited < _ATTRIBUTE_SECONDS
-            ):
+            if load.is_unproven:
+                done = bool(lost)
+            else:
+                done = _is_settled(desired, load, table, daemons, waited < _ATTRIBUTE_SECONDS)
+            if done or waited >= desired.settle_seconds:
                 return lost
             self._service.sleep(_INTERVAL)
-
-    def _is_settled(self, desired: Desired, load: Configuration, with_attributes: bool) -> bool:
-        table, daemons = self._ipvs(desired.owns_table)
-        # At a start, VRRP starts the daemon once its delay is over.
-        if load.unit.is_active and not model.has_daemon(daemons, desired.syncid):
-            return False
-        if load.going & model.names_of(table) or model.missing(table, load.wanted):
-            return False
-        if model.failing(table, load.wanted, desired.inhibit):
-            return False
-        there = model.without_thresholds(table)
-        goal = model.repaired(there, model.without_thresholds(load.wanted), desired.inhibit)
-        return goal == there or not with_attributes
 
     def _repair(
         self, desired: Desired, wanted: Table, edits: Sequence[Operation]
@@ -726,7 +717,7 @@ class Keepalived(Base):
         )
 
     def _put_back(self, before: Table) -> None:
-        """Add what the table had before and has no more."""
+        """Add the entries that the table has lost since."""
         table, _daemons = self._ipvs()
         lacking = table_plan(table, model.united(table, before)).changes
         if lacking:
@@ -767,6 +758,37 @@ class Keepalived(Base):
                 self._service.remove_address(each)
 
 
+def _is_settled(
+    desired: Desired,
+    load: Configuration,
+    table: Table,
+    daemons: Mapping[str, Daemon],
+    with_attributes: bool,
+) -> bool:
+    """Whether there is what keepalived makes.
+
+    :param with_attributes: whether that includes the attributes that it changes after a reload.
+    """
+    # At a start, VRRP starts the daemon once its delay is over.
+    if load.unit.is_active and not model.has_daemon(daemons, desired.syncid):
+        return False
+    if load.going & model.names_of(table) or model.missing(table, load.wanted):
+        return False
+    if model.failing(table, load.wanted, desired.inhibit):
+        return False
+    there = model.without_thresholds(table)
+    goal = model.repaired(there, model.without_thresholds(load.wanted), desired.inhibit)
+    return goal == there or not with_attributes
+
+
+def _names(places: Iterable[Place]) -> set[Name]:
+    """The names of real servers, and of their services."""
+    found: set[Name] = set()
+    for service, server in places:
+        found |= {(SERVICE, service), (REAL_SERVER, ownership.real_server_name(service, server))}
+    return found
+
+
 def _without_real_servers(services: Sequence[ServiceKey]) -> KernelRefusal:
     names = ", ".join(map(str, services))
     return KernelRefusal(
@@ -798,12 +820,13 @@ def _state(
     table: Table,
     daemons: Mapping[str, Daemon],
     addresses: Sequence[Address],
+    made: Collection[str],
 ) -> State:
     there = {each.address for each in addresses}
     holds = tuple(each for each in desired.floating if each in there)
     state = "active" if unit.is_active else unit.state
     uptime = max(0.0, time.monotonic() - unit.since) if unit.is_active else 0.0
-    return State(state, table, daemons, holds, uptime)
+    return State(state, table, daemons, holds, uptime, made)
 
 
 def _known(text: str | None, names: Collection[Name]) -> set[Name]:
@@ -827,10 +850,9 @@ def _operations(current: Current, text: str, load: Configuration | None) -> list
     return found
 
 
-def _drop_in_diff(before: str | None, after: str | None) -> Diff:
-    if before == after:
-        return Diff()
-    return Diff(tuple((before or "").splitlines()), tuple((after or "").splitlines()))
+def _diff(before: str | None, after: str | None) -> Diff:
+    """What a file loses and gets, without passwords; nothing where it stays."""
+    return Diff(*conf.shown(before, after)) if before != after else Diff()
 
 
 def _is_of_table(operation: Operation) -> bool:

@@ -194,22 +194,6 @@ class Made:
         )
 
 
-def without_places(table: Table, places: Collection[Place]) -> Table:
-    """A table without some real servers, and without services that only had those."""
-    if not places:
-        return table
-    found = {}
-    for key, service in table.items():
-        servers = {
-            server: attributes
-            for server, attributes in service.real_servers.items()
-            if (str(key), str(server)) not in places
-        }
-        if servers or not service.real_servers:
-            found[key] = replace(service, real_servers=servers)
-    return found
-
-
 def names_of(table: Table) -> set[Name]:
     """The names of all objects of a table."""
     found = {name_of(key) for key in table}
@@ -261,22 +245,23 @@ def missing(table: Table, wanted: Table) -> list[ServiceKey]:
 def lost(
     before: Table, table: Table, wanted: Table, sorry: Mapping[ServiceKey, RealServerKey]
 ) -> list[ServiceKey]:
-    """The services that had real servers at work, and have none any more, although some are to be.
+    """The services that had working real servers and have none any more, although their weights are not all 0.
 
-    :param sorry: by service, what serves where all others have failed, and does not count.
+    :param sorry: by service, its sorry server, which does not count.
     """
-    found = []
-    for key, service in wanted.items():
-        others = {sorry[key]} if key in sorry else set()
-        to_be = any(attributes.weight for attributes in service.real_servers.values())
-        if to_be and _works(before, key, others) and not _works(table, key, others):
-            found.append(key)
-    return found
+    return [
+        key
+        for key, service in wanted.items()
+        if any(attributes.weight for attributes in service.real_servers.values())
+        and _works(before, key, sorry.get(key))
+        and not _works(table, key, sorry.get(key))
+    ]
 
 
-def _works(table: Table, key: ServiceKey, but: Collection[RealServerKey]) -> bool:
+def _works(table: Table, key: ServiceKey, sorry: RealServerKey | None) -> bool:
+    """Whether a service has a real server that gets connections, besides the sorry server."""
     servers = table[key].real_servers if key in table else {}
-    return any(its.weight and server not in but for server, its in servers.items())
+    return any(its.weight and server != sorry for server, its in servers.items())
 
 
 def repaired(
@@ -359,6 +344,7 @@ class State:
     :ivar unit: the state of the service, such as active.
     :ivar holds: the floating addresses that this host has.
     :ivar uptime: for how many seconds it has run.
+    :ivar made: the names of what it has made, as the manifest has them. Other real servers were added by others.
     """
 
     unit: str
@@ -366,6 +352,7 @@ class State:
     daemons: Mapping[str, Daemon] = field(default_factory=dict)
     holds: tuple[str, ...] = ()
     uptime: float = 0.0
+    made: Collection[str] = ()
 
     def details(self, desired: Desired, wanted: Table) -> dict[str, Any]:
         """As results have it.
@@ -390,12 +377,10 @@ class State:
         ]
         foreign = [
             (key, server)
-            for key, service in wanted.items()
+            for key in wanted
             if key in self.table
             for server in self.table[key].real_servers
-            if server not in service.real_servers
-            and (key, server) not in sorry
-            and name_of(key, server) not in desired.names
+            if name_of(key, server)[1] not in self.made
         ]
         return {
             **found,

@@ -24,9 +24,9 @@ from . import conf
 PROGRAM = "keepalived"
 UNIT = "keepalived.service"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/lvs.cluster.conf"
-# Later than what ends it for good looks whether it has ended: that then forbids the start.
+# The delay gives ``Service.kill`` the time to stop the unit before systemd starts it again.
 DROP_IN_TEXT = """\
-# Of lvs.cluster: keepalived that was killed comes back by itself.
+# Of lvs.cluster: starts keepalived again after it was killed.
 [Service]
 Restart=on-failure
 RestartSec=3
@@ -58,7 +58,7 @@ class Unit:
 
     :ivar state: such as active, inactive and failed.
     :ivar main: the process; 0 for none.
-    :ivar since: when it was started, in seconds of CLOCK_MONOTONIC; 0 where it was not.
+    :ivar since: when it was started, in seconds of CLOCK_MONOTONIC; 0 if it was not.
     """
 
     state: str = "inactive"
@@ -128,11 +128,11 @@ class Service:
         return text, text is None or not files.changes([File(self._path, text, conf.MODE)])
 
     def drop_in(self) -> str | None:
-        """What this collection has added to the unit; None for nothing."""
+        """The drop-in of this collection for the unit; None if there is none."""
         return files.read(DROP_IN)
 
     def put_drop_in(self, text: str | None) -> None:
-        """Replace that, and have systemd know of it; None removes it."""
+        """Write the drop-in, or remove it with None, and reload systemd."""
         files.apply(files.changes([File(DROP_IN, text)]))
         self._systemctl("daemon-reload")
 

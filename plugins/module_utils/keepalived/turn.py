@@ -8,8 +8,9 @@ Backups come first, and the one that has the addresses last: if a change is bad,
 does not depend on it. A director that joins comes after the one that has the addresses, which only speaks to it then;
 before, the new one would hear nobody, and take the addresses too.
 
-Where keepalived leaves, it is the same. It leaves a backup first, so that none is left to take over what the active
-director keeps. And a director that is to have the addresses by itself comes after the one that gives them up.
+The order is the same when keepalived is removed: from backups first, so that none is left that could take over the
+addresses that the active director keeps. A director that will have the addresses without keepalived comes after the one
+that gives them up.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def waits_as(runs: bool, holds: bool, others_hold: bool, takes: bool = False) ->
     :param runs: whether keepalived runs here in our name.
     :param holds: whether this host has floating addresses.
     :param others_hold: whether another machine answers for one.
-    :param takes: whether this host is to have the addresses by itself, without keepalived.
+    :param takes: whether this host will have the addresses without keepalived.
     """
     if runs and holds:
         return ACTIVE

@@ -420,7 +420,7 @@ class Situation:
 
     :ivar before: how packets to the control node leave now; None where that is not known.
     :ivar script: the earlier boot script.
-    :ivar kept: the routes that keep their gateway, because nobody has the new one yet.
+    :ivar kept: the routes that keep their gateway, because the new one does not respond yet.
     """
 
     host: Routing
@@ -436,8 +436,8 @@ class Routes(OfNetwork["Mapping[str, Any] | None"]):
     """The return routes of one owner.
 
     :param options: those of lvs_route; None for no return route.
-    :param patient: whether a route keeps its gateway as long as nobody answers for the new one, such as a floating
-        address that no director has yet.
+    :param patient: whether a route keeps its gateway until the new one responds, such as a floating address that no
+        director has yet.
     """
 
     name = "routes"
@@ -488,7 +488,7 @@ class Routes(OfNetwork["Mapping[str, Any] | None"]):
         if self._patient:
             claims = with_script(held.claims(return_route.KIND), script)
             if self._silent is None:
-                # A gateway that comes meanwhile is for the next run: what is planned is compared with what was done.
+                # Decided once in a run: the engine plans again at the end, and must find nothing left to do.
                 others = return_route.other_gateways(request, host, claims)
                 self._silent = frozenset(
                     family for family, way in others.items() if not self._answers(way)
@@ -502,7 +502,7 @@ class Routes(OfNetwork["Mapping[str, Any] | None"]):
         return Situation(host, request, peer, before, script, pending, kept)
 
     def _answers(self, way: NextHop) -> bool:
-        """Whether a machine has an address; where it can't be asked, it is taken to have it."""
+        """Whether a gateway responds; one on an interface without ARP is assumed to."""
         from . import wire  # noqa: PLC0415  (only where something is asked)
 
         if wire.mac_of(way.interface) is None:

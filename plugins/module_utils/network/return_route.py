@@ -159,7 +159,7 @@ def plan(
 def route_there(
     request: Request, family: str, host: Routing, claims: Mapping[str, Claim]
 ) -> Route | None:
-    """The return route of ours in the place of the one that is asked for; None where there is none."""
+    """Our current return route of a family; None if there is none."""
     table = request.table if request.mode == POLICY else MAIN
     for route in host.routes:
         place = (route.family, route.table, route.metric)
@@ -171,7 +171,7 @@ def route_there(
 def other_gateways(
     request: Request, host: Routing, claims: Mapping[str, Claim]
 ) -> dict[str, NextHop]:
-    """By family, the gateways that are asked for where a return route of ours has another one."""
+    """By family, the requested gateways that differ from that of our current return route."""
     found = {}
     for family, way in request.gateways.items():
         there = route_there(request, family, host, claims)
@@ -183,9 +183,9 @@ def other_gateways(
 def waiting(
     request: Request, host: Routing, claims: Mapping[str, Claim], silent: Collection[str]
 ) -> tuple[Request, tuple[str, ...]]:
-    """The request with the gateways that are there already, for some families, and the words of these routes.
+    """The request with the current gateways of some families, and the routes that stay because of that, in words.
 
-    :param silent: the families whose new gateway nobody has yet.
+    :param silent: the families whose new gateway does not respond yet.
     """
     gateways, kept = dict(request.gateways), []
     for family in silent:

@@ -54,8 +54,8 @@ def floating_addresses(cluster: Cluster) -> list[str]:
 def floating_gateways(cluster: Cluster) -> list[str]:
     """The next hops of real servers that are no host's own address, and on a network of the directors.
 
-    Another one is that of a router, which leads to the directors. Where another program moves the addresses, the
-    networks are not known; what it moves is nobody's own.
+    Another one is that of a router, which leads to the directors. If another program moves the addresses, their
+    networks are not known, and every next hop counts that is no host's own address.
     """
     vrrp = cluster.vrrp
     owned = {*cluster.topology.owners, *(vrrp.own_addresses if vrrp else ())}

@@ -2,25 +2,20 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether another director can take the addresses over, before one gives them up. Pure."""
+"""Whether a director could take over the addresses, which is checked before another one gives them up. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ansible_collections.lvs.cluster.plugins.module_utils.net import endpoint, family_of
-
-Found = Mapping[str, Any]
+from .verification import Found, real_server_words, service_words
 
 
-def problems(asked: Found, own: Found | None, seconds: float) -> list[str]:
-    """Why a director could not take the addresses over, in sentences; empty where it could.
+def problems(asked: Found, own: Found, seconds: float) -> list[str]:
+    """Why a director could not take over the addresses, in sentences; empty if it could.
 
-    :param asked: what lvs_host has returned in check mode on that director.
-    :param own: the same of the one that is to give them up. A real server that is out of service there as well is no
-        reason. None for one that has nothing to give up.
-    :param seconds: for how long keepalived has to run until it takes part in VRRP, and knows of all connections.
+    :param asked: the result of lvs_host in check mode on that director.
+    :param own: the same result of the director that gives them up. A real server that is out of service on both is no
+        reason.
+    :param seconds: how long keepalived must have run to take part in VRRP and to know all connections.
     """
     if "operations" not in asked:
         message = " ".join(str(asked.get("msg") or "no answer").split())
@@ -33,32 +28,16 @@ def problems(asked: Found, own: Found | None, seconds: float) -> list[str]:
         found.append(
             f"keepalived was started {its['uptime']:.0f} seconds ago, and needs {seconds:.0f} until it can take over"
         )
-    found += [f"{name} is not in its table" for name in sorted(_services(its.get("missing", ())))]
-    out = _servers(its.get("failing", ())) - _servers(_keepalived(own or {}).get("failing", ()))
+    missing = {service_words(each["service"]) for each in its.get("missing", ())}
+    out = _failing(its) - _failing(_keepalived(own))
+    found += [f"{name} is not in its table" for name in sorted(missing)]
     found += [f"{name} is out of service there" for name in sorted(out)]
     return found
 
 
+def _failing(its: Found) -> set[str]:
+    return {real_server_words(each) for each in its.get("failing", ())}
+
+
 def _keepalived(result: Found) -> Found:
     return (result.get("details") or {}).get("keepalived") or {}
-
-
-def _services(entries: Iterable[Found]) -> set[str]:
-    return {_service(each["service"]) for each in entries}
-
-
-def _servers(entries: Iterable[Found]) -> set[str]:
-    return {
-        f"real server {_endpoint(each['real_server'])} of {_service(each['service'])}"
-        for each in entries
-    }
-
-
-def _service(key: Found) -> str:
-    if "fwmark" in key:
-        return f"service fwmark {key['fwmark']} {key['family']}"
-    return f"service {key['protocol']} {_endpoint(key)}"
-
-
-def _endpoint(key: Found) -> str:
-    return endpoint(family_of(key["address"]), key["address"], key["port"])

@@ -50,7 +50,7 @@ KEYWORDS = {
 }
 # How much longer than a check the table may take to become as it is described.
 GRACE_SECONDS = 3.0
-# After so many seconds, the active director tells of a quiet connection again.
+# How often the active director announces an idle connection again.
 SYNC_REFRESH_SECONDS = 10
 LINK_LOCAL = "fe80::/10"
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
@@ -198,7 +198,7 @@ def entry(host: str, cluster: Cluster, values: Values, render: Renderer) -> Conf
 
 
 def peers(host: str, cluster: Cluster) -> list[str]:
-    """The addresses and networks from which a director hears the others.
+    """The addresses and networks from which the other directors send to a director.
 
     Multicast by IPv6 comes from the link-local address of an interface, whatever address is configured (RFC 5798,
     section 5.1.2.1).
@@ -213,10 +213,10 @@ def peers(host: str, cluster: Cluster) -> list[str]:
 
 
 def ready_seconds(host: str, cluster: Cluster) -> float:
-    """For how long keepalived has to run on a director until it can take over without breaking connections.
+    """How long keepalived must have run on a director before it can take over without breaking connections.
 
-    It takes no part for a while, and then listens for three advertisements and less than one more. Connections that it
-    does not know yet are told again after the refresh period.
+    That is the startup delay, then up to four intervals of advertisements, and one refresh period, in which the active
+    director announces each idle connection again.
     """
     vrrp = cluster.vrrp
     if not vrrp or host not in vrrp.directors:

@@ -345,8 +345,7 @@ def _failing(checked: Found) -> list[str]:
     found = (checked.get("details") or {}).get("keepalived") or {}
     return [
         *(
-            f"real server {_endpoint(each['real_server'])} of service {_service_key(each['service'])} is out of "
-            "service: its health check fails, or another program has removed it"
+            f"{real_server_words(each)} is out of service: its health check fails, or another program has removed it"
             for each in found.get("failing", ())
         ),
         *(
@@ -373,13 +372,13 @@ def _judge_floating(cluster: Cluster, seen: Mapping[str, Found | None], judged: 
 
 
 def _judge_drains(cluster: Cluster, seen: Mapping[str, Found | None], judged: _Judgement) -> None:
-    """A real server is drained on every director, or on none: each one is active sometime."""
+    """A real server must be drained on every director or on none, because any of them can become the active one."""
     names = cluster.service_names
     drained: dict[str, dict[str, None]] = {}
     for director in cluster.directors:
         checked = (seen.get(director) or {}).get("checked") or {}
         if "operations" in checked:
-            drained[director] = {_drained(each): None for each in _drains(checked)}
+            drained[director] = {real_server_words(each): None for each in _drains(checked)}
     for director, its in drained.items():
         others = {what: other for other, each in drained.items() for what in each}
         for what, other in others.items():
@@ -403,12 +402,6 @@ def _drains(checked: Found) -> list[Found]:
     ]
 
 
-def _drained(each: Found) -> str:
-    return (
-        f"real server {_endpoint(each['real_server'])} of service {_service_key(each['service'])}"
-    )
-
-
 def old_drains(checked: Found, limit: float) -> list[str]:
     """The drains of a host that somebody may have forgotten, in sentences.
 
@@ -416,11 +409,21 @@ def old_drains(checked: Found, limit: float) -> list[str]:
     :param limit: from how many seconds on.
     """
     return [
-        f"{_drained(each)} has been drained for {_duration(each['age'])}. Restore it with lvs.cluster.restore, if it "
-        "is ready"
+        f"{real_server_words(each)} has been drained for {_duration(each['age'])}. "
+        "Restore it with lvs.cluster.restore, if it is ready"
         for each in _drains(checked)
         if each["age"] >= limit
     ]
+
+
+def real_server_words(each: Found) -> str:
+    """A real server of a result, in words: it has ``service`` and ``real_server``."""
+    return f"real server {_endpoint(each['real_server'])} of {service_words(each['service'])}"
+
+
+def service_words(key: Found) -> str:
+    """A service of a result, in words."""
+    return f"service {_service_key(key)}"
 
 
 def _endpoint(key: Found) -> str:

@@ -64,7 +64,7 @@ def test_a_summary_adds_up():
     assert summary([two])["restored"]
     assert summary([two])["in_service"]
     assert summary([])["idle"]
-    # Where it is in no service, nobody sends to it.
+    # A real server that is in no service gets no connections.
     assert not summary([])["in_service"]
 
 

@@ -309,6 +309,15 @@ FIRST, SECOND = ("10.0.0.1:80", "NAT"), ("[fd00::2]:80", "NAT")
         ),
         pytest.param(
             [FIRST, SECOND],
+            [("10.0.0.1:8080", "NAT")],
+            ["10.0.0.1"],
+            [FIRST],
+            [("10.0.0.1:8080", "NAT")],
+            [FIRST],
+            id="its address has not changed, so another one that goes is not it",
+        ),
+        pytest.param(
+            [FIRST, SECOND],
             [SECOND],
             [],
             [SECOND],
@@ -330,7 +339,7 @@ def test_a_service_none_of_whose_real_servers_is_prepared_waits_too():
     back = conf.held_back(one_service(FIRST), None, ["10.0.0.1"])
     assert back.text == HEADER + "global_defs {\n}"
     assert back.waiting == (("tcp 192.0.2.1:80", "10.0.0.1:80"),)
-    # Somebody else's configuration says nothing of what was ours.
+    # The previous configuration does not count if another program wrote it.
     theirs = one_service(FIRST).replace(HEADER, "")
     assert conf.held_back(one_service(FIRST), theirs, ["10.0.0.1"]) == back
 
@@ -373,6 +382,9 @@ def test_what_makes_another_instance():
     assert conf.instances(two) == {
         ("interface $A", "virtual_router_id 7", "unicast_src_ip 10.0.0.1")
     }
+    # A block within it is not its end.
+    inner = "    authentication {\n        auth_type PASS\n    }\n    unicast_src_ip"
+    assert conf.instances(two.replace("    unicast_src_ip", inner)) == conf.instances(two)
     # Priorities, peers and addresses change within it.
     assert conf.instances(two.replace("200", "100").replace("0.2", "0.3")) == conf.instances(two)
     assert conf.instances("global_defs {\n    interface x\n}\n" + alone + alone) == (

@@ -39,12 +39,14 @@ from ansible_collections.lvs.cluster.plugins.module_utils.keepalived import conf
 from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.kind import Keepalived
 from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.model import Desired
 from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.service import DROP_IN
+from ansible_collections.lvs.cluster.plugins.module_utils.network import wire
 from ansible_collections.lvs.cluster.plugins.module_utils.network.address import Address
 from ansible_collections.lvs.cluster.plugins.module_utils.network.kinds import (
     ADDRESS_OPTIONS,
     Addresses,
     request_of,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.network.model import Link
 
 from ..fake_kernel import FakeKernel
 from .fake_keepalived import FakeIp, FakeKeepalived, Killed, service_lines
@@ -525,6 +527,80 @@ def test_a_host_that_serves_already_does_not_wait_when_keepalived_starts(host, s
     assert host.keepalived.done.count("reload") == int(serves)
 
 
+INSTANCE = "\nvrrp_instance VI {\n    virtual_router_id 7\n    advert_int 1\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("serves", "change", "shortly"),
+    [
+        (True, ("id 7", "id 8"), True),
+        (False, ("id 7", "id 8"), False),
+        (True, ("int 1", "int 2"), False),
+    ],
+)
+def test_another_instance_gets_the_addresses_back_before_it_is_reloaded(
+    host, serves, change, shortly
+):
+    """With short intervals of advertisements: with the usual ones it would take three of them."""
+    host.run(entry(more=INSTANCE))
+    if serves:
+        host.ip.all.append(ON_WIRE)
+    seen = []
+    reload = host.keepalived.reload
+
+    def spy():
+        seen.append(("advert_int 0.1" in host.keepalived.file, ON_WIRE in host.ip.all))
+        if seen[-1][0]:
+            host.ip.all.remove(ON_WIRE)
+        reload()
+
+    def sleep(seconds):
+        host.keepalived.clock += seconds
+        if shortly and seen and ON_WIRE not in host.ip.all and host.keepalived.clock - began > 2:
+            host.ip.all.append(ON_WIRE)
+
+    began = host.keepalived.clock
+    host.keepalived.reload, host.keepalived.sleep = spy, sleep
+    host.run(entry(more=INSTANCE.replace(*change)))
+    assert seen == ([(True, True), (False, True)] if shortly else [(False, serves)])
+
+
+@pytest.mark.parametrize(
+    ("taken", "holds", "answered", "reason"),
+    [
+        ([VIP], True, False, "active"),
+        ([VIP], False, True, "joining"),
+        ([VIP], False, False, ""),
+        ([], True, False, "active"),
+        # Where another program moves the addresses, a standby loses keepalived first.
+        ([], False, True, ""),
+    ],
+)
+def test_which_directors_lose_keepalived_first(host, taken, holds, answered, reason, monkeypatch):
+    host.run(entry())
+    if holds:
+        host.ip.all.append(ON_WIRE)
+    host.ip.links = lambda: {"eth1": Link("eth1", is_up=True)}
+    host.ip.link_local = lambda _interface: ""
+    asked = []
+
+    def ask(sources, addresses, _seconds):
+        asked.append((sources, list(addresses)))
+        return {(VIP, "02:00:00:00:00:02", "eth1")} if answered else set()
+
+    monkeypatch.setattr(wire, "ask", ask)
+    leaving = Keepalived.of(
+        None,
+        OWNER,
+        host.ip,
+        Commands(nothing),
+        holding={"addresses": taken, "interface": ""},
+    )
+    monkeypatch.setattr(leaving, "_service", host.keepalived)
+    assert leaving.waits_as(host.store().load().claims) == reason
+    assert asked == ([([("eth1", "")], [VIP])] if taken and not holds else [])
+
+
 def test_a_service_that_comes_to_a_running_keepalived_is_taken_over_too(host):
     host.run(entry())
     there = {
@@ -541,7 +617,7 @@ def test_a_service_that_comes_to_a_running_keepalived_is_taken_over_too(host):
 
 
 def test_what_is_not_prepared_is_not_added_and_told(host):
-    """It is alive, and yet it may lack the virtual address or the way back."""
+    """Its check succeeds, but the virtual address or the return route may be missing."""
     host.run(entry(web(server(1))))
     outcome = host.run(entry(web(server(1), server(2)), unprepared=["10.0.0.2"]))
     assert not outcome.changed
@@ -559,6 +635,12 @@ def test_what_is_not_prepared_stays_under_its_former_port(host):
     outcome = host.run(entry(moved, unprepared=["10.0.0.2"]))
     assert not outcome.changed
     assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:80": 1}
+    # It is still ours, whatever else changes.
+    heavier = web(server(1, weight=2), server(2, 8080))
+    outcome = host.run(entry(heavier, unprepared=["10.0.0.2"]))
+    assert words(outcome)[:2] == RELOAD
+    assert details(outcome)["foreign"] == []
+    assert real_server_name(WEB, TWO) in host.made
     host.run(entry(moved))
     assert host.servers() == {"10.0.0.1:80": 1, "10.0.0.2:8080": 1}
 
@@ -703,8 +785,11 @@ def test_where_it_does_not_start_the_old_configuration_comes_back(host, first):
         before = host.keepalived.file
         host.keepalived.stop()
     host.keepalived.dies = True
+    host.keepalived.done.clear()
     with pytest.raises(Refused, match="Could not start keepalived: it is dead"):
         host.run(entry(more="changed"))
+    # Otherwise systemd would go on trying.
+    assert host.keepalived.done.index("start") < host.keepalived.done.index("stop")
     assert host.keepalived.file == before
     assert not host.keepalived.pending
     assert host.keepalived.enabled != first

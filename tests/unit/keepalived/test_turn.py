@@ -16,10 +16,14 @@ from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.turn import
 @pytest.mark.parametrize(
     ("runs", "holds", "others_hold", "reason"),
     [
-        pytest.param(True, True, False, ACTIVE, id="no backup is left to take over"),
-        pytest.param(True, False, True, JOINING, id="the other one has to give them up first"),
-        pytest.param(True, False, False, "", id="nobody has them"),
-        pytest.param(False, False, True, JOINING, id="and keepalived runs no more"),
+        pytest.param(True, True, False, ACTIVE, id="backups lose keepalived first"),
+        pytest.param(
+            True, False, True, JOINING, id="the other director gives up the addresses first"
+        ),
+        pytest.param(True, False, False, "", id="no director has the addresses"),
+        pytest.param(
+            False, False, True, JOINING, id="the same if keepalived has been stopped here"
+        ),
     ],
 )
 def test_who_waits_for_others_before_it_has_the_addresses_by_itself(

@@ -331,27 +331,27 @@ def test_what_only_grows_keeps_and_names_the_rest():
     assert set(kept.surplus) == set(todo.claims)
 
 
-@pytest.mark.parametrize("wish", [POLICY, DEFAULT])
-def test_a_route_keeps_its_gateway_as_long_as_nobody_has_the_new_one(wish):
-    first = plan(wish, Routing((OLD, *SEGMENT)), {})
+@pytest.mark.parametrize("before", [POLICY, DEFAULT])
+def test_a_route_keeps_its_gateway_until_the_new_one_responds(before):
+    first = plan(before, Routing((OLD, *SEGMENT)), {})
     there = carried_out(Routing((OLD, *SEGMENT)), first)
-    assert other_gateways(wish, there, first.claims) == {}
+    assert other_gateways(before, there, first.claims) == {}
     way = NextHop("192.168.0.1", "eth1")
-    floating = replace(wish, gateways={"ipv4": way}, keep=())
+    floating = replace(before, gateways={"ipv4": way}, keep=())
     assert other_gateways(floating, there, first.claims) == {"ipv4": way}
     assert waiting(floating, there, first.claims, []) == (floating, ())
     patient, kept = waiting(floating, there, first.claims, ["ipv4"])
     assert patient.gateways == {"ipv4": GATEWAY}
-    # All else is as it is asked for.
+    # Everything else is as requested.
     assert patient.keep == ()
     todo = plan(patient, there, first.claims, prune=False)
     assert not [each for each in todo.added if isinstance(each, Route)]
     assert len(kept) == 1
     assert "192.168.0.104" in kept[0]
     assert kept[0] in todo.claims
-    # What has no route yet has nothing to lose.
+    # A host without a return route gets one at once.
     assert waiting(floating, Routing(), {}, ["ipv4"]) == (floating, ())
-    # Somebody else's route is none of ours.
+    # A route of another program does not count.
     assert other_gateways(floating, there, {}) == {}
 
 

@@ -2,20 +2,92 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.kernel.__main__ import chosen, weight
 from tools.demo import DemoError, changes, check_in_turn
 from tools.env import ROOT
+from tools.layers import kernel
 from tools.layers.lint import for_developers, holds_conflict
 from tools.layers.sanity import Reader, pip_config
-from tools.test import FULL, USUAL
+from tools.results import Counts
+from tools.test import FULL, USUAL, main
 
 
 def test_the_layers_stand_in_the_order_of_their_cost() -> None:
     names = [layer.name for layer in USUAL]
     assert names == ["lint", "types", "sanity", "unit", "kernel", "molecule"]
     assert [layer.name for layer in FULL][:5] == [*names[:4], "unit-newer"]
+
+
+class Begun:
+    """Tests on a kernel that take no time."""
+
+    def __init__(self, release: str | None) -> None:
+        self.release = release
+
+    def counts(self) -> Counts:
+        return Counts(1)
+
+    def end(self) -> None:
+        raise AssertionError("they were not shown")
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "order"),
+    [
+        (["kernel", "lint"], [None], ["lint", "kernel"]),
+        (["kernel"], [], ["kernel"]),
+        (["--fail-fast", "kernel", "lint"], [], ["lint", "kernel"]),
+        # What has begun is shown as the layer that it is.
+        (
+            ["kernel-6.12", "kernel-6.1", "lint"],
+            ["bookworm"],
+            ["lint", "kernel-6.1", "kernel-6.12"],
+        ),
+        (["kernel-6.12", "lint"], [], ["lint", "kernel-6.12"]),
+    ],
+)
+def test_the_tests_on_the_usual_kernel_begin_beside_cheaper_layers(
+    words: list[str],
+    begun: list[str | None],
+    order: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen: list[str | None] = []
+    run_on: list[str | None] = []
+
+    def begin(release: str | None) -> Begun:
+        seen.append(release)
+        return Begun(release)
+
+    def run(release: str | None) -> Counts:
+        run_on.append(release)
+        return Counts(1)
+
+    monkeypatch.setattr(kernel, "Tests", begin)
+    monkeypatch.setattr(kernel, "run_on", run)
+    layers = [
+        replace(each, run=lambda _notes: Counts(1)) if each.name == "lint" else each
+        for each in FULL
+    ]
+    monkeypatch.setattr("tools.test.FULL", tuple(layers))
+    monkeypatch.setattr("signal.signal", lambda _number, _handler: None)
+    assert main(words) == 0
+    assert seen == begun
+    releases = {"kernel": None, "kernel-6.1": "bookworm", "kernel-6.12": "trixie"}
+    assert run_on == [
+        releases[name] for name in order if name in releases and releases[name] not in begun
+    ]
+    shown = [
+        line.split()[1]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("=== ") and "passed" in line
+    ]
+    assert [name.rstrip(":") for name in shown] == order
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -667,6 +667,21 @@ def test_multicast_by_ipv6_comes_from_link_local_addresses(multicast):
     assert found["keepalived"]["text"].count("mcast_src_ip") == (2 if multicast else 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, 10 + 4 * 1 + 10),
+        ({"keepalived_sync": False}, 10 + 4 * 1),
+        ({"keepalived_startup_delay": 0, "keepalived_advert_interval": 0.5}, 4 * 0.5 + 10),
+    ],
+)
+def test_when_a_director_that_was_started_could_take_over(changes, seconds):
+    found = derived({**KEEPALIVED, **services(service()), **changes}, **PAIR)
+    assert found.errors == ()
+    assert found.hosts["second"]["ready_seconds"] == seconds
+    assert found.hosts["rs1"]["ready_seconds"] == 0
+
+
 def test_a_password_is_only_a_definition():
     changes = {**services(service()), "keepalived_password": "se.cret"}
     found = derived({**KEEPALIVED, **changes}, **PAIR)
