@@ -7,7 +7,7 @@ export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/local/bin:/usr/sbin:/u
 RUN := python3 tools/env.py
 LAYERS := lint types sanity unit kernel molecule
 NODE ?= director
-NAME ?= a_real_server_dies
+NAME ?=
 
 .PHONY: help test test-full drill bench demo demo-down demo-ssh $(LAYERS) format build clean-cache
 .DEFAULT_GOAL := help
@@ -21,8 +21,8 @@ test: ## run the daily tests: lint types sanity unit kernel molecule
 test-full: ## run all tests, on all kernels and clusters; started again, it continues where it stopped
 	@$(RUN) python -m tools.test --full
 
-drill: ## run a failure drill on a cluster under load: make drill NAME=a_real_server_dies
-	@LVS_TESTS="$(NAME)" LVS_REBOOT=false $(RUN) molecule test --scenario-name ha
+drill: ## list the failure drills, or run one on a cluster under load: make drill NAME=a_real_server_dies
+	@$(RUN) python -m tools.drill $(NAME)
 
 bench: ## compare ipvs_table with ipvsadm, and measure the traffic through the director by each method
 	@$(RUN) python -m tools.bench

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -68,23 +68,20 @@ def converge(
     prune: bool = True,
     pause: float = 0.0,
     keep: Collection[str] = (),
+    waits: Callable[[], str] | None = None,
 ) -> Outcome:
     """Run the engine on these kinds, and pass its warnings on.
 
     :param store: as ``enter`` returns it.
     :param keep: the names of kinds that only grow.
+    :param waits: as the engine has it.
     """
-    engine = Engine(store, commands(module), module.check_mode, prune, pause, keep)
+    engine = Engine(store, commands(module), module.check_mode, prune, pause, keep, waits=waits)
     outcome = engine.run(kinds)
-    for warning in outcome.warnings:
+    # A host whose turn is later says then what there is to say.
+    for warning in () if outcome.waits else outcome.warnings:
         module.warn(warning)
     return outcome
-
-
-def would_change(module: AnsibleModule, kinds: Iterable[Kind], store: Store) -> bool:
-    """Whether the engine would change something, or lacks a package for it; nothing is changed."""
-    outcome = Engine(store, commands(module), check_mode=True).run(list(kinds))
-    return outcome.changed or bool(outcome.missing)
 
 
 def one_kind(module: AnsibleModule, kind: Kind, store: Store, prune: bool = True) -> dict[str, Any]:

@@ -293,11 +293,13 @@ class Outcome:
     :ivar plans: by the kind's name.
     :ivar written: files that have changed.
     :ivar missing: packages that are missing on this host, without which nothing was changed.
+    :ivar waits: why nothing was changed although something is to be.
     """
 
     plans: Mapping[str, Plan]
     written: tuple[Change, ...] = ()
     missing: tuple[str, ...] = ()
+    waits: str = ""
 
     @property
     def changed(self) -> bool:
@@ -326,6 +328,8 @@ class Engine:
     :ivar commands: how commands of the host are run.
     :ivar pause: seconds between growing and shrinking, for the packets that are under way.
     :ivar keep: the names of kinds that only grow in this run, whatever ``prune`` says.
+    :ivar waits: says why this host lets others go first, empty where it does not. It is asked only where something is
+        to be changed, which is then left alone.
     """
 
     store: Store
@@ -335,6 +339,7 @@ class Engine:
     pause: float = 0.0
     keep: Collection[str] = ()
     sleep: Callable[[float], None] = time.sleep
+    waits: Callable[[], str] | None = None
 
     def run(self, kinds: Sequence[Kind]) -> Outcome:
         """Bring all of these kinds to their desired state.
@@ -352,10 +357,15 @@ class Engine:
             missing = tuple(
                 dict.fromkeys(package for plan in plans.values() for package in plan.packages)
             )
-            if not self.check_mode and not missing:
-                self._carry_out(kinds, plans, held, own, written)
-                plans = {kind.name: kind.outcome(plans[kind.name]) for kind in kinds}
-            return Outcome(plans, tuple(written), missing)
+            outcome = Outcome(plans, tuple(written), missing)
+            if self.waits and (outcome.changed or missing):
+                outcome = replace(outcome, waits=self.waits())
+            if self.check_mode or missing or outcome.waits:
+                return outcome
+            self._carry_out(kinds, plans, held, own, written)
+            return replace(
+                outcome, plans={kind.name: kind.outcome(plans[kind.name]) for kind in kinds}
+            )
 
     def _settled(self, kind: Kind, held: Held) -> Plan:
         """A plan on a state that was read twice alike, where that is needed and there is something to do."""

@@ -234,7 +234,7 @@ def configuration_of(params):
 
 
 def context_of(module, configuration):
-    """What kinds are built from. Each run has its own, since they share what they have read."""
+    """What kinds are built from."""
     params = module.params
     return kinds.Context(
         params["owner"],
@@ -246,19 +246,18 @@ def context_of(module, configuration):
     )
 
 
-def deferred(module, names, configuration, store):
-    """Why this director lets others go first; empty where it does not, or where it has nothing to change."""
-    if module.params["state"] == "absent" or KEEPALIVED not in names:
-        return ""
-    built = {kind.name: kind for kind in kinds.build(names, context_of(module, configuration))}
-    reason = built[KEEPALIVED].waits_as(store.load().claims)
-    # If keepalived is removed, there is something to change, and planning may fail until the others have changed.
-    leaves = not configuration.get(KEEPALIVED)
-    return (
-        reason
-        if reason and (leaves or _runtime.would_change(module, built.values(), store))
-        else ""
-    )
+def turn_of(module, built, store):
+    """What says why this director lets others go first; None where it never does, as in check mode."""
+    params = module.params
+    if not params["defer"] or module.check_mode or params["state"] == "absent":
+        return None
+    keepalived = next((kind for kind in built if kind.name == KEEPALIVED), None)
+    return keepalived and (lambda: keepalived.waits_as(store.load().claims))
+
+
+def nothing_done(missing=(), deferred=""):
+    """The result of a run that has changed nothing, and why; the next run shows what it would have changed."""
+    return {"changed": False, "diff": [], "missing_packages": list(missing), "deferred": deferred}
 
 
 def work(module):
@@ -266,26 +265,28 @@ def work(module):
     store = _runtime.enter(module)
     configuration = configuration_of(params)
     names = kinds.used(configuration, store.load())
-    if params["defer"] and not module.check_mode:
-        reason = deferred(module, names, configuration, store)
+    built = kinds.build(names, context_of(module, configuration))
+    waits = turn_of(module, built, store)
+    if waits and not configuration.get(KEEPALIVED):
+        # keepalived is removed, so there is something to change; and it can't be planned before the others have.
+        reason = waits()
         if reason:
-            return {"changed": False, "diff": [], "missing_packages": [], "deferred": reason}
+            return nothing_done(deferred=reason)
+        # Asking took a moment, and what it has read may have changed meanwhile.
+        waits, built = None, kinds.build(names, context_of(module, configuration))
     outcome = _runtime.converge(
         module,
-        kinds.build(names, context_of(module, configuration)),
+        built,
         store,
         params["prune"],
         params["settle_seconds"],
         KEPT_FOR_UNPREPARED if params["unprepared"] else (),
+        waits,
     )
+    if outcome.waits:
+        return nothing_done(deferred=outcome.waits)
     if outcome.missing and not module.check_mode:
-        # Nothing was changed, and the next run shows what is.
-        return {
-            "changed": False,
-            "diff": [],
-            "missing_packages": list(outcome.missing),
-            "deferred": "",
-        }
+        return nothing_done(outcome.missing)
     plans = outcome.plans
     details = {name: dict(plan.details) for name, plan in plans.items() if plan.details}
     return {

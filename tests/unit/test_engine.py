@@ -234,6 +234,31 @@ def test_with_a_package_missing_nothing_is_changed(tmp_path):
         engine.require_packages(outcome)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "packages"),
+    [({"table": {"a": 1}}, ()), ({"table": {"a": 1}}, ("ipvsadm",)), ({}, ())],
+)
+def test_a_host_that_lets_others_go_first_changes_nothing(tmp_path, wanted, packages):
+    """It is asked only where there is something to change, or a package to install."""
+    host, asked = Host(), []
+    outcome = run(
+        host,
+        tmp_path,
+        wanted,
+        packages=packages,
+        waits=lambda: asked.append("asked") or "active",
+    )
+    assert (host.done, outcome.waits, asked) == (
+        ([], "active", ["asked"]) if wanted else ([], "", [])
+    )
+
+
+def test_a_host_whose_turn_has_come_is_changed(tmp_path):
+    host = Host()
+    outcome = run(host, tmp_path, {"table": {"a": 1}}, waits=lambda: "")
+    assert (host.done, outcome.waits) == ([("add", "table", "a")], "")
+
+
 def test_a_state_that_does_not_hold_still_is_not_acted_on(tmp_path):
     host = Host()
     numbers = itertools.count()
