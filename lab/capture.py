@@ -11,30 +11,62 @@ _RECORD = struct.Struct("=IIII")
 
 
 class Capture:
-    """A recording that began when this was made."""
+    """A recording that began when this was made.
+
+    Where the machine has booted meanwhile, its earlier recording is in a file beside it, which belongs to it.
+    """
 
     def __init__(self, path: Path, start: int | None = None) -> None:
         self._path = path
-        self._start = max(_HEADER, path.stat().st_size if start is None else start)
+        self._start = max(_HEADER, self._size() if start is None else start)
 
     def read(self) -> bytes:
         """The file's header and all complete packets recorded since the beginning."""
-        with self._path.open("rb") as file:
-            header = file.read(_HEADER)
-            file.seek(self._start)
-            return header + complete_records(file.read())
+        return self.header() + complete_records(self._since(self._start))
 
     def read_on(self) -> bytes:
         """The complete packets recorded since the beginning or the last such call; no header."""
-        with self._path.open("rb") as file:
-            file.seek(self._start)
-            records = complete_records(file.read())
+        records = complete_records(self._since(self._start))
         self._start += len(records)
         return records
 
     def header(self) -> bytes:
         with self._path.open("rb") as file:
             return file.read(_HEADER)
+
+    def _earlier(self) -> int:
+        """Bytes of the earlier recording; without one, of a header alone."""
+        earlier = _earlier(self._path)
+        return earlier.stat().st_size if earlier.exists() else _HEADER
+
+    def _size(self) -> int:
+        return self._earlier() + self._path.stat().st_size - _HEADER
+
+    def _since(self, start: int) -> bytes:
+        """Both recordings as one, from a place in it."""
+        size = self._earlier()
+        found = b""
+        if start < size:
+            with _earlier(self._path).open("rb") as file:
+                file.seek(start)
+                found = file.read()
+        with self._path.open("rb") as file:
+            file.seek(_HEADER + max(0, start - size))
+            return found + file.read()
+
+
+def set_aside(path: Path) -> None:
+    """Keep what was recorded: another program is about to record from the beginning, into the same file."""
+    earlier = _earlier(path)
+    with path.open("rb") as file, earlier.open("ab") as kept:
+        header = file.read(_HEADER)
+        if not kept.tell():
+            kept.write(header)
+        kept.write(complete_records(file.read()))
+
+
+def _earlier(path: Path) -> Path:
+    return path.with_name(f"{path.name}.earlier")
 
 
 def complete_records(data: bytes) -> bytes:

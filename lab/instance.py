@@ -11,6 +11,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ from typing import Any
 from lab import machine, process, qmp, switch
 from lab.accel import Accelerator, choose
 from lab.cache import cache_folder, discard, locked, sweep, write_atomically
-from lab.capture import Capture
+from lab.capture import Capture, set_aside
 from lab.clock import set_clock
 from lab.errors import LabError
 from lab.host import environment, last_lines, run
@@ -193,9 +194,10 @@ class Lab:
 
             def restore(node: Node, cancelled: threading.Event) -> None:
                 if states[node.name] == "dead":
-                    self._start(node)
+                    self._start(node, restore=True)
+                    self._keep(node.name)
                 else:
-                    socket = self._socket(node.name)
+                    socket = self.socket(node.name)
                     qmp.monitor(socket, f"loadvm {machine.SNAPSHOT}")
                     qmp.execute(socket, ("cont", {}))
                 self._greet(node, cancelled)
@@ -220,22 +222,25 @@ class Lab:
 
     def crash(self, node: str) -> None:
         """Take a machine's power away and give it back at once, frozen or not: it boots anew."""
+        roles = {self._node(node).name, _keeper(node)}
         self._shell.forget([node])
-        self._control(node, "system_reset", "cont")
+        process.stop(self._folder, only=roles.__contains__)
+        self.boot(node)
+        self._keep(node)
 
     def down(self, progress: Progress | None = None) -> None:
         """Take the lab down; what it had is gone, the cache remains."""
         take_down(self.name, progress)
 
     def states(self) -> dict[str, str]:
-        """Of each node: running, paused, ... or dead."""
+        """Of each node: running, paused, ..., booting or dead."""
         living = {found.role for found in process.marked(self._folder)}
         states = {}
         for name in self.nodes:
-            states[name] = "dead"
+            states[name] = "booting" if _keeper(name) in living else "dead"
             if name in living:
                 try:
-                    states[name] = qmp.status(self._socket(name))
+                    states[name] = qmp.status(self.socket(name))
                 except LabError:
                     states[name] = "silent"
         return states
@@ -260,6 +265,23 @@ class Lab:
         """The command line that logs in to a machine."""
         return self._shell.command(node, self._node(node).port)
 
+    # For the keepers of its machines
+
+    def socket(self, node: str) -> Path:
+        """Where a machine's QEMU takes commands."""
+        return self._run / f"{node}.qmp"
+
+    def events(self, node: str) -> Path:
+        """Where it tells its keeper what becomes of the machine."""
+        return self._run / f"{node}.events"
+
+    def boot(self, node: str) -> None:
+        """Start a machine whose QEMU has ended; from its disk, as it is."""
+        places = self._places(self._node(node))
+        for path in places.captures:
+            set_aside(path)
+        self._start(self._node(node), restore=False)
+
     # Inside
 
     def _node(self, name: str) -> Node:
@@ -269,10 +291,7 @@ class Lab:
         return self.nodes[name]
 
     def _control(self, node: str, *commands: str) -> None:
-        qmp.execute(self._socket(self._node(node).name), *((command, {}) for command in commands))
-
-    def _socket(self, node: str) -> Path:
-        return self._run / f"{node}.qmp"
+        qmp.execute(self.socket(self._node(node).name), *((command, {}) for command in commands))
 
     def _clock(self, node: str) -> Path:
         return self._run / f"{node}.clock"
@@ -289,15 +308,14 @@ class Lab:
             check=False,
         )
 
-    def _start(self, node: Node) -> None:
-        """Start a machine out of the snapshot in its own disk."""
+    def _places(self, node: Node) -> machine.Places:
         snapshot = Snapshot(Path(self._state["snapshots"][node.name]))
         nics = node.spec.nics
-        places = machine.Places(
+        return machine.Places(
             disk=self._folder / f"{node.name}.qcow2",
             kernel=Path(self._state["vmlinuz"]),
             initrd=snapshot.initrd,
-            socket=self._socket(node.name),
+            socket=self.socket(node.name),
             clock=self._clock(node.name),
             console=self._folder / f"{node.name}.console",
             log=self._folder / f"{node.name}.log",
@@ -306,10 +324,25 @@ class Lab:
                 for number, _nic in enumerate(nics, 1)
             ),
             hubs=tuple(switch.socket_folder(self._run, nic.segment) for nic in nics),
+            events=self.events(node.name),
         )
+
+    def _start(self, node: Node, *, restore: bool) -> None:
+        """Start a machine: out of the snapshot in its own disk, or by booting it."""
+        places = self._places(node)
         accelerator = Accelerator(self._state["accel"])
-        line = machine.command(node.spec, accelerator, places, node.port, restore=True)
+        line = machine.command(node.spec, accelerator, places, node.port, restore=restore)
         machine.start(line, places, owner=self._folder, role=node.name)
+
+    def _keep(self, node: str) -> None:
+        """Have a machine booted again whenever it asks for it."""
+        process.start(
+            [sys.executable, "-m", "lab.keeper", str(self._folder), node],
+            owner=self._folder,
+            role=_keeper(node),
+            log=self._folder / f"{node}.keeper",
+            folder=Path(__file__).parents[1],
+        )
 
     def _greet(self, node: Node, cancelled: threading.Event) -> None:
         """Wait for a restored machine, and tell it the time, which stood still for it."""
@@ -369,7 +402,8 @@ class _Start:
             copy = str(self._folder / f"{node.name}.qcow2")
             source = str(snapshots[node.name].disk)
             run(["cp", "--reflink=auto", "--sparse=auto", source, copy])
-            lab._start(node)
+            lab._start(node, restore=True)
+            lab._keep(node.name)
             lab._greet(node, cancelled)
 
         in_parallel(lab.nodes.values(), restore)
@@ -457,6 +491,11 @@ def in_parallel(items: Iterable[Any], work: Callable[[Any, threading.Event], Non
             raise
 
 
+def _keeper(node: str) -> str:
+    """The role of the process that boots a machine again."""
+    return f"keeper:{node}"
+
+
 def _up_command(name: str) -> str:
     return f"python -m lab --name {name} up" if name != "quickstart" else "python -m lab up"
 
@@ -506,6 +545,8 @@ def _clean(folder: Path) -> None:
             Shell(run_folder).forget(
                 path.name.removeprefix("ssh-") for path in run_folder.glob("ssh-*")
             )
+    # None of them may start a machine while the machines end.
+    process.stop(folder, only=lambda role: role.startswith(_keeper("")))
     discard(folder)
     for run_folder in runs:
         shutil.rmtree(run_folder, ignore_errors=True)

@@ -15,6 +15,8 @@ _INIT = Path(__file__).parent / "guest" / "init"
 # Time jumps when a snapshot is loaded, which the kernel's watchdogs would take for a hang.
 COMMAND_LINE = "console=ttyS0 quiet panic=-1 net.ifnames=0 rw nowatchdog tsc=reliable"
 COMMAND_LINE += " rcupdate.rcu_cpu_stall_suppress=1"
+# An emulator translates a program's code once for each address that it is at.
+COMMAND_LINE += " norandmaps"
 PROBE_COMMAND_LINE = "console=ttyS0 panic=-1 lvs-lab.probe"
 
 

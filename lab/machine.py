@@ -32,6 +32,8 @@ class Places:
     log: Path
     captures: tuple[Path, ...] = ()
     hubs: tuple[Path, ...] = ()
+    # Where its keeper hears that the machine reboots; a machine without one reboots by itself.
+    events: Path | None = None
 
 
 def hardware(node: NodeSpec, accelerator: Accelerator) -> list[str]:
@@ -71,6 +73,9 @@ def command(
     line += ["-chardev", f"socket,id=clock,path={_escaped(places.clock)},server=on,wait=off"]
     line += ["-serial", "chardev:console", "-serial", "chardev:clock"]
     line += ["-qmp", f"unix:{_escaped(places.socket)},server=on,wait=off"]
+    if places.events:
+        line += ["-qmp", f"unix:{_escaped(places.events)},server=on,wait=off"]
+        line += ["-action", "reboot=shutdown,shutdown=pause"]
     if restore:
         line += ["-loadvm", SNAPSHOT]
     return line
@@ -85,8 +90,9 @@ def start(
     line: list[str], places: Places, *, owner: Path, role: str, seconds: float = 60.0
 ) -> subprocess.Popen[bytes]:
     """Start QEMU and wait until it takes commands, which is after a snapshot is loaded."""
-    for path in (places.socket, places.clock):
-        path.unlink(missing_ok=True)
+    for path in (places.socket, places.clock, places.events):
+        if path:
+            path.unlink(missing_ok=True)
     child = process.start(line, owner=owner, role=role, log=places.log)
     deadline = time.monotonic() + seconds
     while True:

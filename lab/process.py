@@ -39,8 +39,9 @@ def start(
     log: Path,
     stdin: Path | None = None,
     stdout: Path | None = None,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program that belongs to ``owner``, a folder; it survives us."""
+    """Start a program, in a folder, that belongs to ``owner``, another one; it survives us."""
     env = environment({_OWNER: str(owner), _ROLE: role})
     with contextlib.ExitStack() as files:
         errors = files.enter_context(log.open("ab"))
@@ -52,6 +53,7 @@ def start(
             stdin=source,
             stdout=target,
             stderr=errors,
+            cwd=folder,
             start_new_session=True,
         )
 

@@ -56,3 +56,30 @@ def status(socket: Path) -> str:
 
 def quit_machine(socket: Path) -> None:
     execute(socket, ("quit", {}), timeout=10.0)
+
+
+def wait_for_end(socket: Path) -> str:
+    """Wait until QEMU ends, or its machine does.
+
+    :return: why the machine has ended, in QEMU's words (``guest-reset``, ``guest-shutdown`` ...); empty where it has
+        not, but QEMU has.
+    """
+
+    async def listen() -> str:
+        client = QMPClient(socket.stem)
+        await client.connect(str(socket))
+        with client.listener("SHUTDOWN") as listener:
+            heard = asyncio.create_task(listener.get())
+            ended = asyncio.create_task(client.runstate_changed())
+            await asyncio.wait((heard, ended), return_when=asyncio.FIRST_COMPLETED)
+            event: Any = heard.result() if heard.done() else {"data": {"reason": ""}}
+            heard.cancel()
+            ended.cancel()
+        with contextlib.suppress(QMPError, EOFError, OSError):
+            await client.disconnect()
+        return str(event["data"]["reason"])
+
+    try:
+        return asyncio.run(listen())
+    except (QMPError, OSError, EOFError):
+        return ""

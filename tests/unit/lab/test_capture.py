@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 
-from lab.capture import Capture, complete_records
+from lab.capture import Capture, complete_records, set_aside
 
 HEADER = struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65536, 1)
 
@@ -49,3 +49,24 @@ def test_following_gives_every_packet_once(tmp_path):
         file.write(record(b"two")[-1:])
     assert capture.read_on() == record(b"two")
     assert capture.read_on() == b""
+
+
+def test_a_capture_goes_on_where_its_machine_boots(tmp_path):
+    path = tmp_path / "x.pcap"
+    path.write_bytes(HEADER + record(b"before"))
+    whole, capture, following = Capture(path, 0), Capture(path), Capture(path)
+    for name in (b"one", b"two"):
+        with path.open("ab") as file:
+            file.write(record(b"last before " + name) + record(b"cut")[:-1])
+        set_aside(path)
+        path.write_bytes(HEADER + record(b"first after " + name))
+    records = [
+        record(when + name)
+        for name in (b"one", b"two")
+        for when in (b"last before ", b"first after ")
+    ]
+    assert capture.read() == HEADER + b"".join(records)
+    assert whole.read() == HEADER + record(b"before") + b"".join(records)
+    assert following.read_on() == b"".join(records)
+    assert following.read_on() == b""
+    assert Capture(path).read() == HEADER

@@ -15,7 +15,9 @@ NODES = load_topology("quickstart").nodes
 TCG = Accelerator("tcg")
 
 
-def line(*, restore: bool = True, folder: str = "/x", hubs: bool = True) -> list[str]:
+def line(
+    *, restore: bool = True, folder: str = "/x", hubs: bool = True, kept: bool = False
+) -> list[str]:
     base = Path(folder)
     places = Places(
         disk=base / "disk.qcow2",
@@ -27,6 +29,7 @@ def line(*, restore: bool = True, folder: str = "/x", hubs: bool = True) -> list
         log=base / "log",
         captures=(base / "c.pcap",) if hubs else (),
         hubs=(base / "hub",) if hubs else (),
+        events=base / "events" if kept else None,
     )
     return command(NODES["rs1"], TCG, places, 2222, restore=restore)
 
@@ -51,8 +54,11 @@ def test_while_a_snapshot_is_made_cards_are_plugged_into_nothing():
     assert after("-object", line(hubs=False)) == []
 
 
-def test_a_machine_may_reboot():
+def test_a_machine_may_reboot_and_its_keeper_starts_it_again():
     assert "-no-reboot" not in line()
+    assert after("-action", line()) == []
+    assert after("-action", line(kept=True)) == ["reboot=shutdown,shutdown=pause"]
+    assert "unix:/x/events,server=on,wait=off" in after("-qmp", line(kept=True))
 
 
 def test_an_emulated_machine_is_told_how_fast_its_counter_counts(monkeypatch):
