@@ -23,8 +23,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, NamedTuple, Protocol
 
 from .errors import Interference, KernelRefusal, LvsError, MissingPackage, Refused
 from .host import boot
@@ -32,6 +31,7 @@ from .host.commands import Commands
 from .host.files import Change, File, apply, changes
 from .host.manifest import Claim, Manifest
 from .host.store import Store
+from .values import EMPTY
 
 # A state has to be read twice alike before it is acted on, where a read alone can't be trusted; a state that
 # differs from the one before this many times is being rewritten by another program.
@@ -41,8 +41,7 @@ READINGS = 5
 Claims = Mapping[str, Mapping[str, Claim]]
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """One change of one object.
 
     :ivar verb: such as add, edit, delete, set.
@@ -67,8 +66,7 @@ class Operation:
         return {"verb": self.verb, "object": self.object}
 
 
-@dataclass(frozen=True)
-class Diff:
+class Diff(NamedTuple):
     """What a change does to the lines that describe objects of one kind: lines before, lines after."""
 
     before: tuple[str, ...] = ()
@@ -87,8 +85,7 @@ class Diff:
         }
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(NamedTuple):
     """What restores objects at boot.
 
     :ivar kind: the place in the order at boot, one of ``boot.FIREWALL``, ``boot.TABLE`` and so on.
@@ -103,8 +100,7 @@ class Script:
     part: str = ""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What leads one kind of resource from its current to its desired state.
 
     :ivar grow: adds and edits, in order.
@@ -123,15 +119,15 @@ class Plan:
 
     grow: tuple[Operation, ...] = ()
     shrink: tuple[Operation, ...] = ()
-    claims: Claims = field(default_factory=dict)
-    diffs: Mapping[str, Diff] = field(default_factory=dict)
+    claims: Claims = EMPTY
+    diffs: Mapping[str, Diff] = EMPTY
     files: tuple[File, ...] = ()
     early_files: tuple[File, ...] = ()
     scripts: tuple[Script, ...] = ()
     remaining: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = EMPTY
     work: Any = None
 
     @property
@@ -143,8 +139,7 @@ class Plan:
         return bool(self.grow or self.shrink)
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """What the manifests say about one kind of resource.
 
     :ivar own: the claims of the owner.
@@ -152,9 +147,9 @@ class Held:
     :ivar consulted: the owner's claims that belong to other kinds of resources.
     """
 
-    own: Claims = field(default_factory=dict)
-    others: Mapping[str, Mapping[str, Mapping[str, Claim]]] = field(default_factory=dict)
-    consulted: Claims = field(default_factory=dict)
+    own: Claims = EMPTY
+    others: Mapping[str, Mapping[str, Mapping[str, Claim]]] = EMPTY
+    consulted: Claims = EMPTY
 
     def claims(self, kind: str) -> Mapping[str, Claim]:
         """The owner's claims of one kind."""
@@ -169,8 +164,7 @@ class Held:
 Failure = tuple[Operation, KernelRefusal]
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a kind came: operations carried out, and those refused."""
 
     done: int = 0
@@ -286,8 +280,7 @@ class Base:
         """Most kinds undo nothing by themselves."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What was done, or in check mode would be.
 
     :ivar plans: by the kind's name.
@@ -321,8 +314,7 @@ class Outcome:
         return [*found, *(change.diff for change in boot.shown(self.written))]
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """What a run needs besides its kinds.
 
     :ivar commands: how commands of the host are run.
@@ -359,12 +351,12 @@ class Engine:
             )
             outcome = Outcome(plans, tuple(written), missing)
             if self.waits and (outcome.changed or missing):
-                outcome = replace(outcome, waits=self.waits())
+                outcome = outcome._replace(waits=self.waits())
             if self.check_mode or missing or outcome.waits:
                 return outcome
             self._carry_out(kinds, plans, held, own, written)
-            return replace(
-                outcome, plans={kind.name: kind.outcome(plans[kind.name]) for kind in kinds}
+            return outcome._replace(
+                plans={kind.name: kind.outcome(plans[kind.name]) for kind in kinds}
             )
 
     def _settled(self, kind: Kind, held: Held) -> Plan:
@@ -484,7 +476,7 @@ class Engine:
             done = plans[kind.name]
             if not done:
                 continue
-            now = replace(held[kind.name], own=_own(kind, manifest))
+            now = held[kind.name]._replace(own=_own(kind, manifest))
             touched = {operation.object for operation in done.operations}
             again = kind.plan(kind.read(now, False), now, self._prunes(kind), False)
             for operation in again.operations:
@@ -499,7 +491,7 @@ class Engine:
         """After a failure: have what is on the host now restored at boot, what is yet to shrink included."""
         plans = []
         for kind in kinds:
-            now = replace(held[kind.name], own=_own(kind, known))
+            now = held[kind.name]._replace(own=_own(kind, known))
             try:
                 plans.append(kind.plan(kind.read(now, False), now, False, False))
             except (LvsError, OSError):

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from .engine import Kind
 from .errors import InvalidInput
@@ -25,7 +24,6 @@ from .host.commands import Commands
 from .host.manifest import KEEPALIVED, Manifest
 
 
-@dataclass(frozen=True)
 class Context:
     """What kinds are built from, besides their entry of the configuration.
 
@@ -36,19 +34,29 @@ class Context:
     :ivar only_grows: whether nothing is removed, and a change that other hosts are not ready for waits.
     """
 
-    owner: str
-    commands: Commands
-    configuration: Mapping[str, Any]
-    rollback: int = 60
-    keepalived_password: str = ""
-    only_grows: bool = False
-    shared: dict[str, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        owner: str,
+        commands: Commands,
+        configuration: Mapping[str, Any],
+        rollback: int = 60,
+        keepalived_password: str = "",
+        only_grows: bool = False,
+    ) -> None:
+        self.owner = owner
+        self.commands = commands
+        self.configuration = configuration
+        self.rollback = rollback
+        self.keepalived_password = keepalived_password
+        self.only_grows = only_grows
+        self._ip: Any = None
 
     def ip(self) -> Any:
         """What reads the network, once for all kinds."""
         from .network.iproute import IpRoute  # noqa: PLC0415
 
-        return self.shared.setdefault("ip", IpRoute(self.commands))
+        self._ip = self._ip or IpRoute(self.commands)
+        return self._ip
 
     def entry(self, name: str) -> Any:
         return self.configuration.get(name)
@@ -192,8 +200,7 @@ def _keepalived(context: Context) -> Kind:
     )
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One kind in the list.
 
     :ivar build: makes the kind.

@@ -162,8 +162,6 @@ connection_table_size:
   sample: 4096
 """
 
-from dataclasses import asdict
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils import _runtime
@@ -218,7 +216,7 @@ def work(module):
             "changed": False,
             "loaded": True,
             "services": [data.service_data(service) for service in chosen],
-            "timeouts": asdict(ipvs.timeouts()),
+            "timeouts": ipvs.timeouts()._asdict(),
             "sync_daemons": [daemon.data(daemons[role]) for role in sorted(daemons)],
             "version": info.version,
             "connection_table_size": info.connection_table_size,

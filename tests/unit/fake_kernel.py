@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import Unavailable
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kind import Kernel
@@ -121,7 +120,7 @@ class FakeKernel:
             raise OSError(number, "refused")
         self.executed.append(("start", daemon))
         # The kernel replaces a length of 0 by one that fits the interface.
-        self.running[daemon.role] = replace(daemon, maxlen=daemon.maxlen or 1472)
+        self.running[daemon.role] = daemon._replace(maxlen=daemon.maxlen or 1472)
 
     def stop_daemon(self, daemon):
         self.executed.append(("stop", daemon))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -338,7 +337,7 @@ class WithFiles(Fake):
         text = "here\n" if self._desired else None
         early, late = File(f"{self._folder}/early", text), File(f"{self._folder}/late", text)
         diffs = {"settings": Diff((), ("a",)), "nothing": Diff()}
-        return replace(plan, early_files=(early,), files=(late,), diffs=diffs)
+        return plan._replace(early_files=(early,), files=(late,), diffs=diffs)
 
     def do(self, operation):
         self.seen = sorted(path.name for path in self._folder.iterdir())
@@ -447,7 +446,7 @@ class Telling(Fake):
 
     def outcome(self, plan):
         found = dict(self._host.objects[self.name])
-        return replace(plan, details={"found": found}, warnings=("done",))
+        return plan._replace(details={"found": found}, warnings=("done",))
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
@@ -472,7 +471,7 @@ class FromItsFile(Fake):
         plan = super().plan(current, held, prune, check_mode)
         grow = (*(engine.Operation("delete", each, None) for each in old), *plan.grow)
         text = "".join(f"{each}\n" for each in self._desired)
-        return replace(plan, grow=grow, shrink=(), files=(File(str(self._file), text),))
+        return plan._replace(grow=grow, shrink=(), files=(File(str(self._file), text),))
 
 
 def test_what_boot_needs_is_written_before_the_host_is_read_again(tmp_path):

@@ -17,7 +17,7 @@ UTILS, CONTROLLER = "module_utils", "plugin_utils"
 
 # From the ground up. What shares a floor does not know of each other.
 FLOORS = (
-    ("module_utils.errors",),
+    ("module_utils.errors", "module_utils.values"),
     ("module_utils.net",),
     ("module_utils.host",),
     ("module_utils.engine",),

@@ -105,6 +105,13 @@ def test_the_sync_daemons_make_way_for_that_of_keepalived():
         assert daemons._yields == yields
 
 
+def printed(code):
+    """What a program prints, of an interpreter that has imported nothing yet."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_keepalived_is_imported_only_where_it_is_used():
     code = (
         "import sys\n"
@@ -114,5 +121,20 @@ def test_keepalived_is_imported_only_where_it_is_used():
         "kinds.build(['table', 'addresses', 'sync_daemons'], context)\n"
         "print([name for name in sys.modules if 'keepalived' in name])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout == "[]\n", done.stderr
+    assert printed(code) == "[]\n"
+
+
+def test_no_kind_defines_a_dataclass():
+    """Those of all kinds would take longer than all the rest of their import."""
+    code = (
+        "import sys\n"
+        "from ansible_collections.lvs.cluster.plugins.module_utils import kinds\n"
+        "from ansible_collections.lvs.cluster.plugins.module_utils.host.commands import Commands\n"
+        "kinds.build(kinds.KINDS, kinds.Context('a', Commands(print), {}))\n"
+        "ours = [module for name, module in sys.modules.items() if '.cluster.plugins.' in name]\n"
+        "print(len(ours) > 40)\n"
+        "for each in {each for module in ours for each in vars(module).values() if isinstance(each, type)}:\n"
+        "    if hasattr(each, '__dataclass_fields__'):\n"
+        "        print(each)\n"
+    )
+    assert printed(code) == "True\n"

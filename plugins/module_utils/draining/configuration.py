@@ -10,7 +10,6 @@ A comment before each virtual server and each real server says which one it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import KernelRefusal
@@ -23,22 +22,24 @@ from .request import Configured
 _SERVICE, _REAL_SERVER = "# service ", "# real server "
 
 
-@dataclass(frozen=True)
 class Keepalived:
     """What reads and replaces the configuration of this host.
 
-    :ivar pending: the file that tells that keepalived has yet to read it; None for the one of its owner.
+    :param pending: the file that tells that keepalived has yet to read it; None for the one of its owner.
     """
 
-    commands: Commands
-    path: str = conf.PATH
-    pending: str | None = None
+    def __init__(
+        self, commands: Commands, path: str = conf.PATH, pending: str | None = None
+    ) -> None:
+        self.path = path
+        self._commands = commands
+        self._pending = pending
 
     def _service(self, owner: str) -> Any:
         # Hosts without keepalived do without it.
         from ..keepalived.service import Service  # noqa: PLC0415
 
-        return Service(self.commands, owner, self.path, self.pending)
+        return Service(self._commands, owner, self.path, self._pending)
 
     def read(self) -> tuple[str | None, bool]:
         """The text, and whether keepalived has yet to read it.
@@ -109,14 +110,14 @@ def _with(known: Configured, words: list[str], server: str) -> Configured:
     :param server: the name of the real server that was named last.
     """
     if words == ["inhibit_on_failure"]:
-        return replace(known, inhibits=True)
+        return known._replace(inhibits=True)
     if len(words) != 2 or not words[1].isdecimal():
         return known
     number = int(words[1])
     if words[0] == "weight" and server and server not in known.weights:
-        return replace(known, weights={**known.weights, server: number})
+        return known._replace(weights={**known.weights, server: number})
     if words[0] == "quorum":
-        return replace(known, quorum=number)
+        return known._replace(quorum=number)
     if words[0] == "hysteresis":
-        return replace(known, hysteresis=number)
+        return known._replace(hysteresis=number)
     return known

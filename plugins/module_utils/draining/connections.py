@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ipvs.model import ServiceKey
 
@@ -18,8 +17,7 @@ _WITH_STATE = ("tcp", "sctp")
 HANDSHAKE_SECONDS = 3
 
 
-@dataclass(frozen=True)
-class Connections:
+class Connections(NamedTuple):
     """What a real server of a service has, as IPVS counts it.
 
     :ivar active: established connections.

@@ -13,8 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, NamedTuple, Protocol
 
 from .. import engine
 from ..engine import Base, Claims, Diff, Failure, Held, Plan, Progress
@@ -28,6 +27,7 @@ from ..ipvs.kind import KERNEL, Kernel
 from ..ipvs.model import Table
 from ..ipvs.ownership import REAL_SERVER, keys_of, real_server_name
 from ..ipvs.plan import EDIT, RealServerOperation
+from ..values import EMPTY
 from .configuration import services_of, with_weights
 from .connections import HANDSHAKE_SECONDS, Connections, is_idle, is_in_service, summary
 from .request import DRAINED, RESTORED, Decision, Request, View
@@ -55,8 +55,7 @@ class Configuration(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(NamedTuple):
     """What there is.
 
     :ivar scripts: what restores tables at boot, by path.
@@ -66,32 +65,48 @@ class Current:
     :ivar reschedules: whether clients of a drained real server get another one, in spite of persistence.
     """
 
-    table: Table = field(default_factory=dict)
-    scripts: Mapping[str, str] = field(default_factory=dict)
+    table: Table = EMPTY
+    scripts: Mapping[str, str] = EMPTY
     text: str | None = None
     pending: bool = False
-    connections: Mapping[str, Connections] = field(default_factory=dict, compare=False)
+    connections: Mapping[str, Connections] = EMPTY
     reschedules: bool = False
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Current) and self._lasting == other._lasting
 
-@dataclass(frozen=True)
-class _Weight:
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._lasting)
+
+    @property
+    def _lasting(self) -> tuple[Any, ...]:
+        """All but the connections."""
+        return self.table, self.scripts, self.text, self.pending, self.reschedules
+
+
+class _Weight(NamedTuple):
     """The work of one real server: what the kernel has to do, if anything."""
 
     name: str
     edit: RealServerOperation | None = None
 
 
-@dataclass(frozen=True)
-class _Text:
+class _Text(NamedTuple):
     """The work of keepalived's configuration.
 
     :ivar undrained: the same with all weights. That is what keepalived has to take: it complains of a service whose
         quorum is drained, and yet does what it is asked.
     """
 
-    text: str = field(repr=False)
-    undrained: str = field(repr=False)
+    text: str
+    undrained: str
+
+    def __repr__(self) -> str:
+        """Without the texts, which may hold a password."""
+        return "_Text()"
 
 
 class Drains(Base):
@@ -199,7 +214,7 @@ class Drains(Base):
         table, connections = self._in_kernel(decision.names)
         current = Current(table, connections=connections, reschedules=_reschedules())
         details = self._details(current, decision, drain.weights_of(table), changed=True)
-        return replace(plan, details=details)
+        return plan._replace(details=details)
 
     def _in_kernel(self, names: Iterable[str]) -> tuple[Table, dict[str, Connections]]:
         """The table, and what the real servers that the request is about have."""
@@ -323,7 +338,7 @@ def _edit(view: View, name: str, weight: int | None) -> RealServerOperation | No
     before = view.attributes(name)
     if before is None or weight is None or weight == before.weight:
         return None
-    return RealServerOperation(EDIT, *keys_of(name), before, replace(before, weight=weight))
+    return RealServerOperation(EDIT, *keys_of(name), before, before._replace(weight=weight))
 
 
 def _diffs(

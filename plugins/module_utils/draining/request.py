@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Held
 from ..errors import InvalidInput
@@ -18,6 +17,7 @@ from ..ipvs.drain import Drain, Drains
 from ..ipvs.model import RealServerAttributes, RealServerKey, Service, ServiceKey, Table
 from ..ipvs.ownership import REAL_SERVER, keys_of, real_server_name, real_server_part
 from ..net import canonical_address, endpoint, family_of
+from ..values import EMPTY
 
 DRAINED, RESTORED, UNCHANGED = STATES = ("drained", "restored", "unchanged")
 MAX_STEPS = 100
@@ -36,8 +36,7 @@ OPTIONS: Mapping[str, Any] = {
 _HASHING: Mapping[str, str] = {"dh": "", "mh": "flag-1", "sh": "flag-1"}
 
 
-@dataclass(frozen=True)
-class Configured:
+class Configured(NamedTuple):
     """One service in a configuration of keepalived.
 
     :ivar weights: those of its real servers, by name.
@@ -50,7 +49,6 @@ class Configured:
     inhibits: bool = False
 
 
-@dataclass(frozen=True)
 class View:
     """What there is.
 
@@ -58,8 +56,9 @@ class View:
     :ivar configured: the services of keepalived's configuration, where it is ours and owns the table.
     """
 
-    table: Table = field(default_factory=dict)
-    configured: Mapping[ServiceKey, Configured] = field(default_factory=dict)
+    def __init__(self, table: Table, configured: Mapping[ServiceKey, Configured]) -> None:
+        self.table = table
+        self.configured = configured
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -88,8 +87,7 @@ class View:
         return bool(found and found.inhibits) and not in_kernel_alone
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """What comes of a request.
 
     :ivar names: the real servers that it is about.
@@ -102,15 +100,14 @@ class Decision:
 
     names: tuple[str, ...]
     drains: Drains
-    given: Mapping[str, int] = field(default_factory=dict)
-    weights: Mapping[str, int] = field(default_factory=dict)
-    configured: Mapping[str, int] = field(default_factory=dict)
-    full: Mapping[str, int] = field(default_factory=dict)
+    given: Mapping[str, int] = EMPTY
+    weights: Mapping[str, int] = EMPTY
+    configured: Mapping[str, int] = EMPTY
+    full: Mapping[str, int] = EMPTY
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """Which real server, and what is to become of it.
 
     :ivar service: the only service that is meant; None for all.
@@ -191,13 +188,11 @@ class Request:
         else:
             decision = self._restored(view, kept, held, given)
         known = {**kept, **decision.drains}
-        decision = replace(
-            decision,
+        decision = decision._replace(
             full={name: drain.goal(name, each, held) for name, each in known.items()},
         )
         configured = _configured(view, decision)
-        return replace(
-            decision,
+        return decision._replace(
             weights={
                 name: weight
                 for name, weight in decision.given.items()
@@ -224,7 +219,7 @@ class Request:
         for name in names:
             before = drains.get(name)
             after[name] = (
-                replace(before, now=0) if before else Drain(_weight_of(name, view), int(clock))
+                before._replace(now=0) if before else Drain(_weight_of(name, view), int(clock))
             )
         return Decision(
             tuple(names),
@@ -265,7 +260,7 @@ class Request:
             if weight >= full:
                 del after[name]
             else:
-                after[name] = replace(drains[name], now=weight)
+                after[name] = drains[name]._replace(now=weight)
         warnings = []
         if not names:
             warnings = [f"{self.words} is in no service of this director, and not drained."]

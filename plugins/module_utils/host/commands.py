@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """What became of a command."""
 
     code: int
@@ -30,8 +28,7 @@ class Done:
         return " ".join(self.errors.split()) or f"exit code {self.code}"
 
 
-@dataclass(frozen=True)
-class Commands:
+class Commands(NamedTuple):
     """:ivar run_command: as AnsibleModule has it."""
 
     run_command: Callable[..., tuple[int, Any, Any]]

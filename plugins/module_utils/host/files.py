@@ -14,12 +14,10 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """What shall be at a path.
 
     :ivar content: the whole text; for a link what it points at; None where nothing shall be there.
@@ -33,8 +31,7 @@ class File:
     link: bool = False
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One file that is not as it shall be.
 
     :ivar before: what is there now, None where nothing is.

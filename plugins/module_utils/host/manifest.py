@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput, StateError
+from ..values import EMPTY
 
 VERSION = 1
 DEFAULT_OWNER = "default"
@@ -44,8 +44,7 @@ def check_owner(owner: str) -> str:
     return owner
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """One object that is ours.
 
     :ivar found: its attributes before our first edit, where somebody else had made it; None where we
@@ -55,12 +54,11 @@ class Claim:
     found: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(NamedTuple):
     """The claims of one owner on one host: kind of object, then its name, to the claim."""
 
     owner: str = DEFAULT_OWNER
-    claims: Mapping[str, Mapping[str, Claim]] = field(default_factory=dict)
+    claims: Mapping[str, Mapping[str, Claim]] = EMPTY
 
     def claim(self, kind: str, name: str) -> Claim | None:
         """The claim on one object, or None."""

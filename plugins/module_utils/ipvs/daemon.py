@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 
@@ -32,8 +31,7 @@ OPTIONS: Mapping[str, Any] = {
 _MAX_NAME = 15
 
 
-@dataclass(frozen=True)
-class Daemon:
+class Daemon(NamedTuple):
     """One daemon. A maximal length of 0 means the MTU of the interface, less headers.
 
     :ivar group: the multicast group, IPv4 or IPv6.
@@ -73,11 +71,11 @@ def wanted(current: Daemon | None, role: str, options: Mapping[str, Any]) -> Dae
             "is missing, and no such daemon is running",
             "name the interface that connects the directors",
         )
-    daemon = replace(current, **given) if current else Daemon(role, **given)
+    daemon = current._replace(**given) if current else Daemon(role, **given)
     _check(subject, daemon)
     group = str(ipaddress.ip_address(daemon.group))
     # The kernel replaces a length of 0 by one that fits the interface.
-    return replace(daemon, group=group)
+    return daemon._replace(group=group)
 
 
 def _check(subject: str, daemon: Daemon) -> None:
@@ -120,13 +118,13 @@ def same(current: Daemon | None, target: Daemon | None) -> bool:
     if current is None or target is None:
         return current is target
     if target.maxlen == 0:
-        return replace(current, maxlen=0) == target
+        return current._replace(maxlen=0) == target
     return current == target
 
 
 def data(daemon: Daemon) -> dict[str, Any]:
     """As plain data."""
-    return asdict(daemon)
+    return daemon._asdict()
 
 
 def script_body(daemon: Daemon) -> str:

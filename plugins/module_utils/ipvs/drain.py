@@ -15,8 +15,7 @@ that is given back is the one that the description has by then.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Held
 from ..host.manifest import Claim
@@ -31,8 +30,7 @@ OWNER = "drained"
 DESCRIBED = "described_weight"
 
 
-@dataclass(frozen=True)
-class Drain:
+class Drain(NamedTuple):
     """One drained real server.
 
     :ivar weight: what it had before.
@@ -91,9 +89,9 @@ def _applied(service: Service, found: Drains, wanted: Collection[str]) -> Servic
         name = real_server_name(service.key, key)
         drain = found.get(name) if name in wanted else None
         servers[key] = (
-            replace(attributes, weight=drain.allows(attributes.weight)) if drain else attributes
+            attributes._replace(weight=drain.allows(attributes.weight)) if drain else attributes
         )
-    return service if servers == service.real_servers else replace(service, real_servers=servers)
+    return service if servers == service.real_servers else service._replace(real_servers=servers)
 
 
 def weights_of(table: Table) -> dict[str, int]:

@@ -10,8 +10,7 @@ import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from .. import engine
 from ..engine import Base, Claims, Diff, Failure, Held, Plan, Progress, Script
@@ -21,6 +20,7 @@ from ..host.commands import Commands
 from ..host.files import read
 from ..host.manifest import KEEPALIVED, KEEPALIVED_MADE, Claim
 from ..net import canonical_address
+from ..values import EMPTY
 from . import (
     daemon,
     data,
@@ -53,8 +53,7 @@ from .table import (
 PACKAGE = "ipvsadm"
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(NamedTuple):
     """:ivar connect: opens the kernel's IPVS, and by that loads it.
     :ivar is_loaded: tells whether that is necessary.
     """
@@ -81,8 +80,7 @@ def _lacks_ipvsadm() -> bool:
     return Commands.find(PACKAGE) is None
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(NamedTuple):
     """What there is.
 
     :ivar table: the table, or the part of it that is asked for; empty where IPVS is not loaded.
@@ -158,10 +156,10 @@ class Table(Base):
 
     def plan(self, current: Current, held: Held, prune: bool, check_mode: bool) -> Plan:
         described = held.claims(drain.DESCRIBED)
-        held = replace(held, own=ownership.with_made_at_boot(held.own, current.made))
+        held = held._replace(own=ownership.with_made_at_boot(held.own, current.made))
         if self._adopts:
             made = held.claims(KEEPALIVED_MADE)
-            held = replace(held, own=ownership.with_taken_over(held.own, made))
+            held = held._replace(own=ownership.with_taken_over(held.own, made))
         target = self._desired.target(current.table, held, prune, check_mode)
         drained = drain.drains(held)
         weights = self._desired.weights(current.table, target.table) if drained else {}
@@ -221,7 +219,7 @@ class Table(Base):
             if isinstance(work, RealServerOperation) and work.verb == DELETE:
                 before = work.before
                 if before and before.weight:
-                    edits.append(replace(work, verb=EDIT, after=replace(before, weight=0)))
+                    edits.append(work._replace(verb=EDIT, after=before._replace(weight=0)))
         if edits:
             with self._kernel.connect() as ipvs:
                 ipvs.execute(edits)
@@ -341,8 +339,7 @@ def _not_added(service: ServiceKey, real_server: RealServerKey) -> dict[str, Any
     }
 
 
-@dataclass(frozen=True)
-class CurrentTimeouts:
+class CurrentTimeouts(NamedTuple):
     """:ivar timeouts: those in force; the kernel's defaults where IPVS is not loaded.
     :ivar lacks_ipvsadm: whether the boot script would lack its command.
     """
@@ -408,7 +405,7 @@ class Timeouts(Base):
             scripts=(Script(boot.TIMEOUTS, "timeouts of IPVS", body),),
             remaining=tuple(f"{name} {seconds}" for name, seconds in remaining.items()),
             packages=(PACKAGE,) if body and current.lacks_ipvsadm else (),
-            details={"timeouts": asdict(todo.after)},
+            details={"timeouts": todo.after._asdict()},
         )
 
     def do(self, operation: engine.Operation) -> None:
@@ -427,12 +424,11 @@ class Timeouts(Base):
 def _set(before: timeouts.Timeouts, after: timeouts.Timeouts) -> tuple[engine.Operation, ...]:
     if before == after:
         return ()
-    shown = {"verb": "set", "timeouts": asdict(after)}
+    shown = {"verb": "set", "timeouts": after._asdict()}
     return (engine.Operation("set", "the timeouts of IPVS", after, shown),)
 
 
-@dataclass(frozen=True)
-class DesiredDaemon:
+class DesiredDaemon(NamedTuple):
     """A daemon that is asked for.
 
     :ivar given: its options.
@@ -448,8 +444,7 @@ class DesiredDaemon:
         return daemon.wanted(current if self.keeps else None, self.role, self.given)
 
 
-@dataclass(frozen=True)
-class CurrentDaemons:
+class CurrentDaemons(NamedTuple):
     """What there is.
 
     :ivar daemons: those that are running, by role.
@@ -457,13 +452,12 @@ class CurrentDaemons:
     :ivar lacks_ipvsadm: whether the boot script would lack its command.
     """
 
-    daemons: Mapping[str, Daemon] = field(default_factory=dict)
+    daemons: Mapping[str, Daemon] = EMPTY
     backup_only: bool = False
     lacks_ipvsadm: bool = False
 
 
-@dataclass(frozen=True)
-class DaemonChange:
+class DaemonChange(NamedTuple):
     """What is done to the daemon of one role."""
 
     role: str
@@ -554,7 +548,7 @@ class SyncDaemons(Base):
                 self._claim(role, before, target, held, claims)
                 grow += _daemon_operations(role, before, target)
                 restored = (
-                    replace(target, maxlen=desired.given.get("maxlen") or 0) if target else None
+                    target._replace(maxlen=desired.given.get("maxlen") or 0) if target else None
                 )
             else:
                 target = self._without(role, before, held, prune, claims)

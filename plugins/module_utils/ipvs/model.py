@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..net import (
@@ -30,6 +29,7 @@ from ..net import (
     packed,
     split_endpoint,
 )
+from ..values import EMPTY
 from .words import PROTOCOLS
 
 # The kernel's module of each is ip_vs_<name>.
@@ -79,8 +79,7 @@ def _check_port(port: int, subject: str, option: str = "port") -> None:
         raise InvalidInput(subject, option, port, "is not a port", "give a number from 0 to 65535")
 
 
-@dataclass(frozen=True)
-class ServiceKey:
+class ServiceKey(NamedTuple):
     """Which virtual service: (family, protocol, address, port), or (family, fwmark).
 
     Build it with ``at`` or ``marked``, which check and canonicalise.
@@ -164,8 +163,7 @@ class ServiceKey:
         return (self.fwmark, len(address), self.protocol, address, self.port)
 
 
-@dataclass(frozen=True)
-class ServiceAttributes:
+class ServiceAttributes(NamedTuple):
     """Everything of a service that can be edited in place.
 
     :ivar persistence_timeout: seconds; 0 is "not persistent".
@@ -187,8 +185,7 @@ class ServiceAttributes:
         return cls(scheduler=DEFAULT_SCHEDULER, persistence_netmask=FULL_NETMASK[family])
 
 
-@dataclass(frozen=True)
-class RealServerKey:
+class RealServerKey(NamedTuple):
     """Which real server of a service; build it with ``at``."""
 
     family: str
@@ -230,8 +227,7 @@ class RealServerKey:
         return (len(address), address, self.port)
 
 
-@dataclass(frozen=True)
-class RealServerAttributes:
+class RealServerAttributes(NamedTuple):
     """Everything of a real server that can be edited in place.
 
     :ivar weight: 0 means "no new connections"; it is a value, not "unset".
@@ -248,17 +244,16 @@ class RealServerAttributes:
     tunnel_checksum: str = "none"
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """A virtual service with its real servers."""
 
     key: ServiceKey
     attributes: ServiceAttributes
-    real_servers: Mapping[RealServerKey, RealServerAttributes] = field(default_factory=dict)
+    real_servers: Mapping[RealServerKey, RealServerAttributes] = EMPTY
 
     def with_attributes(self, attributes: ServiceAttributes) -> Service:
         """The same service, edited."""
-        return replace(self, attributes=attributes)
+        return self._replace(attributes=attributes)
 
     def with_real_server(
         self, key: RealServerKey, attributes: RealServerAttributes | None
@@ -269,7 +264,7 @@ class Service:
             servers.pop(key, None)
         else:
             servers[key] = attributes
-        return replace(self, real_servers=servers)
+        return self._replace(real_servers=servers)
 
 
 Table = Mapping[ServiceKey, Service]

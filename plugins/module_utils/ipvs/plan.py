@@ -11,8 +11,7 @@ never without real servers in between. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 
 from . import rules
 from .model import (
@@ -29,8 +28,7 @@ EDIT = "edit"
 DELETE = "delete"
 
 
-@dataclass(frozen=True)
-class ServiceOperation:
+class ServiceOperation(NamedTuple):
     """Add, edit or delete a service; deleting takes its real servers along."""
 
     verb: str
@@ -47,8 +45,7 @@ class ServiceOperation:
         return f"{self.verb} {self.object}"
 
 
-@dataclass(frozen=True)
-class RealServerOperation:
+class RealServerOperation(NamedTuple):
     """Add, edit or delete a real server of a service."""
 
     verb: str
@@ -69,8 +66,7 @@ class RealServerOperation:
 Operation = Union[ServiceOperation, RealServerOperation]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What leads from one table to another.
 
     :ivar changes: adds and edits, to be done first.

@@ -11,10 +11,10 @@ current service into the desired one; ``plan`` does the rest. Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Union
+from typing import NamedTuple, Union
 
 from ..errors import InvalidInput
+from ..values import EMPTY
 from . import options
 from .model import (
     RealServerAttributes,
@@ -28,8 +28,7 @@ from .model import (
 from .options import Options
 
 
-@dataclass(frozen=True)
-class ServiceRequest:
+class ServiceRequest(NamedTuple):
     """A service that is to exist, or not.
 
     :ivar options: what is asked of it, as ``options`` describes it.
@@ -39,11 +38,14 @@ class ServiceRequest:
 
     service: ServiceKey
     present: bool = True
-    options: Options = field(default_factory=dict)
+    options: Options = EMPTY
     real_servers: Sequence[Options] | None = None
     exact: bool = False
 
-    needs_service = False
+    @property
+    def needs_service(self) -> bool:
+        """It may be added."""
+        return False
 
     def target(self, current: Service | None) -> Service | None:
         """The desired service; None where it is to be absent.
@@ -54,7 +56,7 @@ class ServiceRequest:
             return None
         base = current or Service(self.service, ServiceAttributes.default(self.service.family))
         changes = options.service_changes(self.service, self.options, base.attributes)
-        attributes = replace(base.attributes, **changes)
+        attributes = base.attributes._replace(**changes)
         check_service(self.service, attributes)
         target = base.with_attributes(attributes)
         requested: set[RealServerKey] = set()
@@ -82,14 +84,13 @@ class ServiceRequest:
         )
 
 
-@dataclass(frozen=True)
-class RealServerRequest:
+class RealServerRequest(NamedTuple):
     """A real server that is to be in a service, or not; the service and its other real servers stay as they are."""
 
     service: ServiceKey
     real_server: RealServerKey
     present: bool = True
-    options: Options = field(default_factory=dict)
+    options: Options = EMPTY
 
     @classmethod
     def of(
@@ -132,7 +133,7 @@ class RealServerRequest:
         :raises InvalidInput: the result can't be.
         """
         base = service.real_servers.get(self.real_server, RealServerAttributes())
-        attributes = replace(base, **options.real_server_changes(self.options, base))
+        attributes = base._replace(**options.real_server_changes(self.options, base))
         check_real_server(self.service, self.real_server, attributes)
         return service.with_real_server(self.real_server, attributes)
 

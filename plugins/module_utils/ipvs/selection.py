@@ -7,21 +7,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..net import canonical_address
 from .model import Service, Table
 from .table import Scope
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """Which services; what is empty lets all through.
 
     :ivar real_servers: addresses, one of which has to be among the service's real servers.
     """
 
-    scope: Scope = field(default_factory=Scope)
+    scope: Scope = Scope()
     protocols: frozenset[str] = frozenset()
     real_servers: frozenset[str] = frozenset()
 

@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..values import EMPTY
 from . import data
 from .model import RealServerKey, ServiceKey
 
 
-@dataclass(frozen=True)
-class Counters:
+class Counters(NamedTuple):
     """Since the service or real server was added, or, as rates, in a second."""
 
     connections: int = 0
@@ -25,8 +24,7 @@ class Counters:
     outgoing_bytes: int = 0
 
 
-@dataclass(frozen=True)
-class RealServerStatistics:
+class RealServerStatistics(NamedTuple):
     """Of one real server; how many connections it has now, and what it has had."""
 
     active_connections: int
@@ -36,17 +34,15 @@ class RealServerStatistics:
     rates: Counters
 
 
-@dataclass(frozen=True)
-class ServiceStatistics:
+class ServiceStatistics(NamedTuple):
     """Of one service and its real servers."""
 
     total: Counters
     rates: Counters
-    real_servers: Mapping[RealServerKey, RealServerStatistics] = field(default_factory=dict)
+    real_servers: Mapping[RealServerKey, RealServerStatistics] = EMPTY
 
 
-@dataclass(frozen=True)
-class Info:
+class Info(NamedTuple):
     """:ivar version: such as 1.2.1.
     :ivar connection_table_size: how many hash buckets connections have.
     """
@@ -60,8 +56,8 @@ def statistics_data(key: ServiceKey, found: ServiceStatistics) -> dict[str, Any]
     servers = sorted(found.real_servers, key=lambda server: server.sort_key)
     return {
         "service": data.service_key_data(key),
-        **asdict(found.total),
-        "rates": asdict(found.rates),
+        **found.total._asdict(),
+        "rates": found.rates._asdict(),
         "real_servers": [
             _real_server_data(server, found.real_servers[server]) for server in servers
         ],
@@ -74,6 +70,6 @@ def _real_server_data(key: RealServerKey, found: RealServerStatistics) -> dict[s
         "active_connections": found.active_connections,
         "inactive_connections": found.inactive_connections,
         "persistent_connections": found.persistent_connections,
-        **asdict(found.total),
-        "rates": asdict(found.rates),
+        **found.total._asdict(),
+        "rates": found.rates._asdict(),
     }

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Held
 from ..errors import InvalidInput
 from ..host.manifest import Claim
 from ..net import Network, network
+from ..values import EMPTY
 from . import data, drain, options
 from .model import (
     RealServerAttributes,
@@ -42,12 +42,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class Scope:
     """A part of the table in which nothing but what is desired may exist."""
 
-    networks: tuple[Network, ...] = ()
-    fwmarks: frozenset[int] = frozenset()
+    def __init__(
+        self, networks: tuple[Network, ...] = (), fwmarks: frozenset[int] = frozenset()
+    ) -> None:
+        self.networks = networks
+        self.fwmarks = fwmarks
 
     @classmethod
     def of(cls, addresses: Iterable[str], fwmarks: Iterable[int]) -> Scope:
@@ -62,8 +64,7 @@ class Scope:
         return any(address in each for each in self.networks)
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What a table becomes.
 
     :ivar restored: objects that get back what was found, because they are no longer desired.
@@ -79,8 +80,8 @@ class Target:
     table: Table
     restored: frozenset[Name] = frozenset()
     released: frozenset[Name] = frozenset()
-    desired: Mapping[Name, Mapping[str, Any]] = field(default_factory=dict)
-    at_boot: Table = field(default_factory=dict)
+    desired: Mapping[Name, Mapping[str, Any]] = EMPTY
+    at_boot: Table = EMPTY
     remaining: tuple[str, ...] = ()
     not_added: tuple[tuple[ServiceKey, RealServerKey], ...] = ()
     warnings: tuple[str, ...] = ()
@@ -92,15 +93,13 @@ class Target:
         :param weights: the desired weights, by the real server's name.
         """
         wanted = {*weights, *(name for _kind, name in self.restored)}
-        return replace(
-            self,
+        return self._replace(
             table=drain.applied(self.table, drains, wanted),
             at_boot=drain.applied(self.at_boot, drains, wanted),
         )
 
 
-@dataclass(frozen=True)
-class OneService:
+class OneService(NamedTuple):
     """A desired table of which only one service, or one real server in it, is asked for."""
 
     request: Request
@@ -166,8 +165,7 @@ class OneService:
         return found
 
 
-@dataclass(frozen=True)
-class DesiredTable:
+class DesiredTable(NamedTuple):
     """The desired services, and what becomes of others.
 
     :ivar purge: one of PURGES.
@@ -180,11 +178,13 @@ class DesiredTable:
 
     services: Table
     purge: str = "owned"
-    scope: Scope = field(default_factory=Scope)
+    scope: Scope = Scope()
     unprepared: frozenset[str] = frozenset()
     limit: Limit | None = None
 
-    service = None
+    @property
+    def service(self) -> None:
+        """It is about all of them."""
 
     def target(self, current: Table, held: Held, prune: bool, _check_mode: bool) -> Target:
         """What the table becomes; what others have made stays, unless purged by scope or all.
@@ -223,14 +223,13 @@ class DesiredTable:
         return claimed | _names(self.services) | (_names(current) - _names(target))
 
 
-@dataclass(frozen=True)
 class ReleasedTable(DesiredTable):
     """No table of ours: another program takes over what is there. That is given up and stays as it is."""
 
     def target(self, current: Table, held: Held, prune: bool, check_mode: bool) -> Target:
         """The current table; it is given up where what is no longer desired would be removed."""
         if not prune:
-            return replace(super().target(current, held, prune, check_mode), remaining=())
+            return super().target(current, held, prune, check_mode)._replace(remaining=())
         claimed = {(kind, name) for kind in KINDS for name in held.claims(kind)}
         return Target(current, released=frozenset(claimed))
 
@@ -264,7 +263,7 @@ class _Resolver:
             self._resolve(service, desired.get(key))
         for key, service in desired.items():
             if key not in self._current:
-                self._table[key] = replace(service, real_servers=self._added(service, {}))
+                self._table[key] = service._replace(real_servers=self._added(service, {}))
         if self._prune and self._desired.purge != "none":
             self._release_stale()
         at_boot = self._at_boot()
@@ -284,16 +283,16 @@ class _Resolver:
         servers = self._real_servers(service, desired)
         if desired:
             servers.update(self._added(desired, servers))
-            self._table[key] = replace(desired, real_servers=servers)
+            self._table[key] = desired._replace(real_servers=servers)
             return
         fate = self._fate(name_of(key), key)
         if fate is STAYS:
-            self._table[key] = replace(service, real_servers=servers)
+            self._table[key] = service._replace(real_servers=servers)
         elif not self._prune:
-            self._table[key] = replace(service, real_servers=servers)
+            self._table[key] = service._replace(real_servers=servers)
             self._remains(f"service {key}", name_of(key), fate, service.attributes)
         elif fate is GOES and servers:
-            self._table[key] = replace(service, real_servers=servers)
+            self._table[key] = service._replace(real_servers=servers)
             names = ", ".join(str(server) for server in servers)
             self._warnings.append(
                 f"service {key} is no longer in the description, but stays, because another program or owner has "
@@ -302,7 +301,7 @@ class _Resolver:
         else:
             self._released.add(name_of(key))
             if fate is RELEASED:
-                self._table[key] = replace(service, real_servers=servers)
+                self._table[key] = service._replace(real_servers=servers)
             elif fate is not GOES:
                 self._table[key] = Service(key, data.service_attributes_of(fate), servers)
                 self._restored.add(name_of(key))
@@ -401,8 +400,7 @@ class _Resolver:
     def _at_boot(self) -> dict[ServiceKey, Service]:
         wanted = _names(self._desired.services) | self._kept
         return {
-            key: replace(
-                service,
+            key: service._replace(
                 real_servers={
                     server: attributes
                     for server, attributes in service.real_servers.items()
@@ -460,7 +458,7 @@ def desired_table(services: Iterable[Options]) -> dict[ServiceKey, Service]:
                 "merge the two entries into one",
             )
         default = ServiceAttributes.default(key.family)
-        attributes = replace(default, **options.service_changes(key, its_options, default))
+        attributes = default._replace(**options.service_changes(key, its_options, default))
         check_service(key, attributes)
         service = Service(key, attributes)
         for server_options in its_options.get("real_servers") or ():
@@ -478,8 +476,7 @@ def desired_table(services: Iterable[Options]) -> dict[ServiceKey, Service]:
     return table
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(NamedTuple):
     """How much of what is ours one change may remove: a number, or a percentage.
 
     What counts is the net loss, of the whole table and of each service that stays: a real server that is

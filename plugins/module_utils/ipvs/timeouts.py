@@ -11,8 +11,7 @@ The kernel has three timeouts for each network namespace; to set one to 0 leaves
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..host.manifest import Claim
@@ -27,8 +26,7 @@ OPTIONS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Seconds: of TCP sessions, of TCP sessions after a FIN, of UDP. The defaults are the kernel's."""
 
     tcp: int = 900
@@ -52,8 +50,7 @@ def check(wanted: Mapping[str, int]) -> None:
             )
 
 
-@dataclass(frozen=True)
-class TimeoutPlan:
+class TimeoutPlan(NamedTuple):
     """From the timeouts in force to those that are asked for.
 
     :ivar grown: with those that are asked for.
@@ -82,7 +79,7 @@ def plan(
     :param others: the claims of other owners.
     :param prune: whether those that are no longer asked for are restored.
     """
-    now = asdict(current)
+    now = current._asdict()
     own = dict((claim.found if claim else None) or {})
     asked = {name: seconds for name, seconds in wanted.items() if seconds}
     _check_others(asked, others)
@@ -95,12 +92,12 @@ def plan(
     going = {name: each for name, each in own.items() if name not in asked and name not in shared}
     if not prune:
         kept.update(going)
-    grown = replace(current, **asked)
+    grown = current._replace(**asked)
     restored = {name: each["found"] for name, each in going.items() if prune}
     return TimeoutPlan(
         current,
         grown,
-        replace(grown, **restored),
+        grown._replace(**restored),
         Claim(kept) if kept else None,
         {} if prune else {name: each["set"] for name, each in going.items()},
     )

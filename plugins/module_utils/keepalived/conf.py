@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..ipvs.model import RealServerKey
@@ -62,8 +61,7 @@ _LONGEST_PASSWORD = 8
 Place = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Naming:
+class Naming(NamedTuple):
     """Which interfaces the definitions stand for.
 
     :ivar interfaces: the name of a definition to ``of`` or ``for`` and an address. Of: the interface of this host that
@@ -248,8 +246,7 @@ def _blocks(text: str) -> dict[Place, slice]:
     return found
 
 
-@dataclass(frozen=True)
-class HeldBack:
+class HeldBack(NamedTuple):
     """A configuration in which some real servers stay as they were.
 
     :ivar waiting: the real servers that are not added, or keep another forwarding method.

@@ -19,8 +19,7 @@ import contextlib
 import errno
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from ..engine import Base, Claims, Diff, Failure, Held, Operation, Plan, Progress, in_order, united
 from ..errors import InvalidInput, KernelRefusal
@@ -37,6 +36,7 @@ from ..ipvs.plan import plan as table_plan
 from ..network.address import KIND as ADDRESS
 from ..network.address import Address, parse
 from ..network.iproute import IpRoute
+from ..values import EMPTY
 from . import conf, model, turn
 from .conf import HeldBack, Naming, Place
 from .model import Desired, Made, State
@@ -55,8 +55,7 @@ _ADDRESS_SECONDS, _REMOVAL_SECONDS = 5.0, 1.0
 TableOperation = Union[ServiceOperation, RealServerOperation]
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(NamedTuple):
     """What there is.
 
     :ivar text: the configuration file; None for none.
@@ -74,14 +73,13 @@ class Current:
     unit: Unit
     addresses: tuple[Address, ...] = ()
     links: frozenset[str] = frozenset()
-    table: Table = field(default_factory=dict)
-    daemons: Mapping[str, Daemon] = field(default_factory=dict)
+    table: Table = EMPTY
+    daemons: Mapping[str, Daemon] = EMPTY
     complaint: str = ""
     drop_in: str | None = None
 
 
-@dataclass(frozen=True)
-class Configuration:
+class Configuration(NamedTuple):
     """A configuration that keepalived is to run with.
 
     :ivar before: the one that was there.
@@ -97,17 +95,16 @@ class Configuration:
     text: str
     before: str | None
     unit: Unit
-    wanted: Table = field(default_factory=dict)
+    wanted: Table = EMPTY
     believed: frozenset[Place] = frozenset()
     going: frozenset[Name] = frozenset()
-    table: Table = field(default_factory=dict)
+    table: Table = EMPTY
     is_unproven: bool = False
     gives_up_table: bool = False
     serves: bool = False
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A file to be written.
 
     :ivar is_new: whether more than its permissions changes.
@@ -117,8 +114,7 @@ class Written:
     is_new: bool
 
 
-@dataclass(frozen=True)
-class LeftBehind:
+class LeftBehind(NamedTuple):
     """What there is of what keepalived has made, and would leave behind where it can't clean up.
 
     :ivar addresses: each on its interface.
@@ -259,14 +255,14 @@ class Keepalived(Base):
         conf.check_ours(text, self._owner)
         if self._text(self._desired, found, held).text == text:
             return found
-        return replace(found, complaint=self._complaint(self._desired, found, held))
+        return found._replace(complaint=self._complaint(self._desired, found, held))
 
     def _complaint(self, desired: Desired, current: Current, held: Held) -> str:
         """What keepalived has against the configuration.
 
         With weights as described: it complains of a service whose quorum is drained, and yet does what it is asked.
         """
-        return self._service.complaint(self._text(desired, current, replace(held, others={})).text)
+        return self._service.complaint(self._text(desired, current, held._replace(others={})).text)
 
     def _ipvs(self, with_table: bool = True) -> tuple[Table, Mapping[str, Daemon]]:
         """The table and the sync daemons, without loading IPVS."""
@@ -293,7 +289,7 @@ class Keepalived(Base):
         if desired.unprepared:
             found = conf.held_back(text, current.text, desired.unprepared)
         weights = _file_weights(desired, drain.drains(held))
-        return replace(found, text=conf.with_weights(found.text, weights))
+        return found._replace(text=conf.with_weights(found.text, weights))
 
     def _running(self, desired: Desired, current: Current, held: Held, prune: bool) -> Plan:
         self._check(desired, current, held)
@@ -308,12 +304,12 @@ class Keepalived(Base):
         going = self._going(desired, current, held) - former
         load = self._load(desired, wanted, current, text, going)
         target = model.repaired(current.table, wanted, desired.inhibit)
-        made = replace(desired.made, names=desired.made.names | (Made.of(held).names & former))
+        made = desired.made._replace(names=desired.made.names | (Made.of(held).names & former))
         if prune:
             # What keepalived removes by itself is seen in the configuration.
             target = model.without(target, going - (load.going if load else frozenset()))
         else:
-            made = replace(made, names=made.names | (Made.of(held).names & going))
+            made = made._replace(names=made.names | (Made.of(held).names & going))
         todo = table_plan(current.table, target)
         claims = made.claims
         state = _state(
@@ -590,8 +586,7 @@ class Keepalived(Base):
         state = _state(desired, unit, table, daemons, self._ip.addresses(), made)
         # What it takes from a start to the first advert is up to VRRP.
         started = any(each.verb == "start" for each in plan.grow)
-        return replace(
-            plan,
+        return plan._replace(
             warnings=tuple(state.warnings(desired, plan.work, with_daemon=not started)),
             details={**plan.details, **state.details(desired, plan.work)},
         )

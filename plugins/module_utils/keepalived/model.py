@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Held
 from ..errors import InvalidInput
@@ -26,6 +25,7 @@ from ..ipvs.ownership import Name, name_of
 from ..ipvs.table import Limit, desired_table
 from ..net import canonical_address
 from ..network.address import KIND as ADDRESS
+from ..values import EMPTY
 from .conf import Naming, Place, interfaces_of
 
 SUBJECT = KEEPALIVED
@@ -67,8 +67,7 @@ _SETTLE_SECONDS = 10.0
 _ADDRESS = f"{ADDRESS} "
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(NamedTuple):
     """What keepalived is to do.
 
     :ivar body: its configuration, but for what only the host knows.
@@ -85,8 +84,8 @@ class Desired:
     body: str
     naming: Naming
     owns_table: bool = False
-    services: Table = field(default_factory=dict)
-    sorry: Mapping[ServiceKey, RealServerKey] = field(default_factory=dict)
+    services: Table = EMPTY
+    sorry: Mapping[ServiceKey, RealServerKey] = EMPTY
     inhibit: frozenset[ServiceKey] = frozenset()
     limit: Limit | None = None
     syncid: int | None = None
@@ -152,8 +151,7 @@ def _seconds(value: Any) -> float:
         ) from None
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """What keepalived has made on a host: the claims on it say so.
 
     So this is ours where the table and the addresses are taken over from it, or where it has left them behind.
@@ -283,7 +281,7 @@ def repaired(
             if current is None:
                 continue
             out = is_failing(key, attributes, current, inhibit)
-            servers[server] = replace(attributes, weight=0) if out else attributes
+            servers[server] = attributes._replace(weight=0) if out else attributes
         result[key] = Service(key, service.attributes, servers)
     return result
 
@@ -291,10 +289,9 @@ def repaired(
 def without_thresholds(table: Table) -> dict[ServiceKey, Service]:
     """The same, but for what a reload ignores."""
     return {
-        key: replace(
-            service,
+        key: service._replace(
             real_servers={
-                server: replace(attributes, upper_threshold=0, lower_threshold=0)
+                server: attributes._replace(upper_threshold=0, lower_threshold=0)
                 for server, attributes in service.real_servers.items()
             },
         )
@@ -312,7 +309,7 @@ def without(table: Table, names: Collection[Name]) -> dict[ServiceKey, Service]:
             if name_of(key, server) not in names
         }
         if servers or name_of(key) not in names:
-            result[key] = replace(service, real_servers=servers)
+            result[key] = service._replace(real_servers=servers)
     return result
 
 
@@ -321,7 +318,7 @@ def united(table: Table, more: Table) -> dict[ServiceKey, Service]:
     result = dict(table)
     for key, service in more.items():
         there = table.get(key, service)
-        result[key] = replace(there, real_servers={**service.real_servers, **there.real_servers})
+        result[key] = there._replace(real_servers={**service.real_servers, **there.real_servers})
     return result
 
 
@@ -337,8 +334,7 @@ def believed(table: Table, wanted: Table, inhibit: Collection[ServiceKey]) -> se
     }
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """What there is of what keepalived makes, and how that compares with what it is to make.
 
     :ivar unit: the state of the service, such as active.
@@ -348,8 +344,8 @@ class State:
     """
 
     unit: str
-    table: Table = field(default_factory=dict)
-    daemons: Mapping[str, Daemon] = field(default_factory=dict)
+    table: Table = EMPTY
+    daemons: Mapping[str, Daemon] = EMPTY
     holds: tuple[str, ...] = ()
     uptime: float = 0.0
     made: Collection[str] = ()

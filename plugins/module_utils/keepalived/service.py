@@ -12,7 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import KernelRefusal, Unavailable
 from ..host import files
@@ -52,8 +52,7 @@ kill -KILL {checker}
 """
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     """The service, as systemd knows it.
 
     :ivar state: such as active, inactive and failed.

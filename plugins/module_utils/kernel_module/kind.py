@@ -9,8 +9,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Base, Diff, Held, Operation, Plan
 from ..errors import KernelRefusal, Unavailable
@@ -21,8 +20,7 @@ from . import modprobe, parameters
 from .parameters import KIND
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(NamedTuple):
     """A kernel module that is asked for.
 
     :ivar params: parameter to value, in force from the next time it is loaded.
@@ -42,8 +40,7 @@ class Module:
         return cls(name, params, bool(options.get("load")))
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(NamedTuple):
     """What there is.
 
     :ivar loaded: the names of those that are loaded, of those that matter.

@@ -12,8 +12,7 @@ SYN/ACK leaves by another device, whose MTU knows nothing of the tunnel.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..net import FAMILIES, FULL_LENGTH, IPV4, Network, canonical_address, network
@@ -65,8 +64,7 @@ OPTIONS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Outer:
+class Outer(NamedTuple):
     """A kind of outer packet.
 
     :ivar type: as in the module lvs_tunnel.
@@ -102,8 +100,7 @@ class Outer:
         return [("-p", protocol) for protocol in _PROTOCOLS[self.type][1]]
 
 
-@dataclass(frozen=True)
-class TunnelFilter:
+class TunnelFilter(NamedTuple):
     """What is desired.
 
     :ivar directors: the sources from which tunnelled packets are accepted; if empty, all are dropped.
@@ -143,7 +140,7 @@ class TunnelFilter:
                 "holds no address of this host",
                 "use one that 'ip address' shows here (for the roles: correct lvs_address), or set mtu",
             )
-        return replace(self, mtu=found)
+        return self._replace(mtu=found)
 
     def destinations(self, tunnel: Outer) -> list[str]:
         """The host's addresses at which packets of a tunnel arrive; none where that is not known."""
@@ -191,7 +188,7 @@ def outer(given: Mapping[str, Any]) -> Outer:
             f"is not of the family of the outer packets of {found.type}",
             f"use an address of {found.outer_family}, or omit it",
         )
-    return replace(found, local=address)
+    return found._replace(local=address)
 
 
 def mss(mtu: int, tunnels: Sequence[Outer], family: str) -> int:
@@ -239,8 +236,7 @@ def _fitting(wanted: TunnelFilter, family: str) -> list[Rule]:
     ]
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(NamedTuple):
     """What one chain does with one kind of outer packets.
 
     :ivar owner: of the chain.

@@ -11,8 +11,7 @@ import glob
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import KernelRefusal, Unavailable
 from ..host.commands import Commands
@@ -28,8 +27,7 @@ _REMEDY = (
 )
 
 
-@dataclass(frozen=True)
-class Iptables:
+class Iptables(NamedTuple):
     """The firewall of this host."""
 
     commands: Commands

@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from ..engine import Base, Diff, Held, Operation, Plan, Progress, Script
 from ..errors import InvalidInput, KernelRefusal
@@ -28,8 +27,7 @@ _TITLES: Mapping[str, str] = {IPV4: "iptables", IPV6: "ip6tables"}
 _PACKAGE = "iptables"
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(NamedTuple):
     """The desired state.
 
     :ivar chains: by family, every chain that the owner can have; a chain without rules is removed.
@@ -43,8 +41,7 @@ class Desired:
         return any(chain.rules for chain in self.chains[family])
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(NamedTuple):
     """What there is.
 
     :ivar desired: the desired state, which may depend on the host.

@@ -12,8 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..ipvs.options import service_key
@@ -41,8 +40,7 @@ OPTIONS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """Which packets get a mark.
 
     :ivar network: their destination; an address with its full prefix length.

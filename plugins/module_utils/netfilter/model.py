@@ -14,7 +14,7 @@ import hashlib
 import shlex
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..net import FAMILY_OF_VERSION, FULL_LENGTH, Network, family_of
 
@@ -50,8 +50,7 @@ def chain_name(part: str, owner: str) -> str:
     return f"{name[: MAX_CHAIN_NAME - 7]}-{digest}"
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """A chain of ours.
 
     :ivar hook: the built-in chain that jumps to it.
@@ -101,8 +100,7 @@ def _with_comment(rule: Rule, owner: str) -> Rule:
     return (*rule[:at], *comment(owner), *rule[at:])
 
 
-@dataclass(frozen=True)
-class Firewall:
+class Firewall(NamedTuple):
     """The current firewall of one family: table to chain to rules, as ``iptables-save`` prints it."""
 
     tables: Mapping[str, Mapping[str, tuple[Rule, ...]]]

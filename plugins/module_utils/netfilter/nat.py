@@ -23,8 +23,7 @@ daemon (``ip_vs_sync.c``: UDP port 8848 of the group 224.0.0.81) are accepted fr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..ipvs.daemon import DEFAULT_GROUP, DEFAULT_PORT
@@ -65,8 +64,7 @@ OPTIONS: Mapping[str, Any] = {
 _NUMBERS: Mapping[str, str] = {"tcp": "6", "udp": "17", "sctp": "132"}
 
 
-@dataclass(frozen=True)
-class Nat:
+class Nat(NamedTuple):
     """What is desired.
 
     :ivar networks: the networks of real servers.

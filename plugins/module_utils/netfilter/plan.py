@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ..net import IPV4
 from .model import Chain, Firewall, Rule, canonical, line, same, target_of
@@ -21,8 +21,7 @@ from .model import Chain, Firewall, Rule, canonical, line, same, target_of
 _PERMISSIVE = ("ACCEPT", "RETURN", "MARK", "TCPMSS")
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One change of one chain, a part of a table's transaction.
 
     :ivar heads: the lines that create chains or empty them, which come first in a transaction.
@@ -38,8 +37,7 @@ class Step:
         return bool(self.heads or self.lines)
 
 
-@dataclass(frozen=True)
-class ChainPlan:
+class ChainPlan(NamedTuple):
     """What leads one chain to its desired rules.
 
     :ivar verb: add, edit or delete.
@@ -118,8 +116,8 @@ def plan(family: str, firewall: Firewall, wanted: Chain, prune: bool) -> ChainPl
     shrink = Step(family, wanted.table)
     if not same(between, last):
         heads, lines = _replacing(wanted, last)
-        shrink = replace(shrink, heads=tuple(heads), lines=tuple(lines))
-    kept = replace(wanted, rules=last)
+        shrink = shrink._replace(heads=tuple(heads), lines=tuple(lines))
+    kept = wanted._replace(rules=last)
     known = {canonical(rule) for rule in wanted.rules}
     remaining = [
         f"{family} {_shown(wanted.table, wanted.name, rule)}"
@@ -132,7 +130,7 @@ def plan(family: str, firewall: Firewall, wanted: Chain, prune: bool) -> ChainPl
     if not grow and not shrink:
         return result
     before = _as_it_is(wanted, current, jumps)
-    return replace(result, before=before, after=tuple(_all_shown(kept)))
+    return result._replace(before=before, after=tuple(_all_shown(kept)))
 
 
 def _without(family: str, firewall: Firewall, chain: Chain, prune: bool) -> ChainPlan:
@@ -143,15 +141,14 @@ def _without(family: str, firewall: Firewall, chain: Chain, prune: bool) -> Chai
     if current is None and not jumps:
         return result
     if not prune:
-        kept = None if current is None else replace(chain, rules=current)
-        return replace(result, kept=kept, remaining=(f"{family} {chain.table} {chain.name}",))
+        kept = None if current is None else chain._replace(rules=current)
+        return result._replace(kept=kept, remaining=(f"{family} {chain.table} {chain.name}",))
     heads = (f":{chain.name} - [0:0]",) if current is not None else ()
     lines = [_deleting(chain.hook, jump) for jump in jumps]
     if current is not None:
         lines.append(f"-X {chain.name}")
-    return replace(
-        result,
-        shrink=replace(nothing, heads=heads, lines=tuple(lines)),
+    return result._replace(
+        shrink=nothing._replace(heads=heads, lines=tuple(lines)),
         before=_as_it_is(chain, current, jumps),
     )
 

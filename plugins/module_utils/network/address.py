@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import NamedTuple
 
 from ..errors import InvalidInput
 from ..host.manifest import Claim
 from ..net import IPV4, canonical_address, is_whole
+from ..values import EMPTY
 from .model import FAMILY_OF_FLAG, FLAG_OF_FAMILY, Shared, claim_lines, owners_of
 
 KIND = "address"
@@ -26,8 +26,7 @@ SCOPES = ("global", "link", "host")
 SUBJECT = "the virtual addresses"
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """An address on an interface.
 
     :ivar length: of its prefix, in bits.
@@ -41,7 +40,16 @@ class Address:
     interface: str
     scope: str = "global"
     passive: bool = False
-    nodad: bool = field(default=True, compare=False)
+    nodad: bool = True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
     @property
     def family(self) -> str:
@@ -78,8 +86,7 @@ def parse(text: str) -> Address:
     return Address(address, int(length), interface, passive=passive, nodad=nodad)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """:ivar addresses: with or without the length of a prefix; without, they stand for themselves alone.
     :ivar interface: empty for the one that has the address, else the one on whose network it is, else lo.
     :ivar scope: empty for host on the loopback, and global elsewhere.
@@ -101,8 +108,7 @@ class Request:
     announce: bool = False
 
 
-@dataclass(frozen=True)
-class AddressPlan:
+class AddressPlan(NamedTuple):
     """:ivar replaced: what gives way to another in its place, before that is added.
     :ivar added: in order.
     :ivar removed: in order.
@@ -117,7 +123,7 @@ class AddressPlan:
     removed: tuple[Address, ...] = ()
     found: tuple[Address, ...] = ()
     surplus: tuple[Address, ...] = ()
-    claims: Mapping[str, Claim] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = EMPTY
     desired: tuple[Address, ...] = ()
 
 
@@ -126,7 +132,7 @@ def plan(
     current: Sequence[Address],
     interfaces: Collection[str],
     claims: Mapping[str, Claim],
-    shared: Shared = MappingProxyType({}),
+    shared: Shared = EMPTY,
 ) -> AddressPlan:
     """From the addresses that exist to the desired ones.
 

@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..engine import Base, Diff, Held, Operation, Plan, Progress, Script, in_order
 from ..errors import Interference, InvalidInput
@@ -18,6 +17,7 @@ from ..host.manifest import KEEPALIVED_MADE, Claim
 from ..host.options import filled
 from ..ipvs.words import FORWARDING_METHODS
 from ..net import FAMILIES
+from ..values import EMPTY
 from . import address, next_hops, return_route, rtnl, tunnel
 from .address import Address
 from .iproute import IpRoute
@@ -125,7 +125,7 @@ class Tunnels(OfNetwork[tunnel.Request]):
 
     def plan(self, current: Any, held: Held, prune: bool, _check_mode: bool) -> Plan:
         host, script = current
-        request = replace(self._request, exclusive=prune and not self._request.absent)
+        request = self._request._replace(exclusive=prune and not self._request.absent)
         claims = with_script(held.claims(tunnel.KIND), script)
         shared = held.others.get(tunnel.KIND, {})
         todo = tunnel.plan(request, host, claims, shared)
@@ -203,8 +203,7 @@ class NextHops(OfNetwork["tuple[str, ...]"]):
                 self._ip.forget()
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """What of a host the addresses have to know.
 
     :ivar current: all its addresses.
@@ -214,7 +213,7 @@ class Segment:
 
     current: tuple[Address, ...]
     interfaces: tuple[str, ...]
-    heard: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    heard: Mapping[str, Sequence[str]] = EMPTY
     script: str | None = None
 
 
@@ -265,7 +264,7 @@ class Addresses(OfNetwork[address.Request]):
         if not self._request.probe or self._request.absent:
             return found
         todo = self._planned(found, held, False)
-        return replace(found, heard=self._heard(todo.added))
+        return found._replace(heard=self._heard(todo.added))
 
     def plan(self, current: Segment, held: Held, prune: bool, _check_mode: bool) -> Plan:
         _check_clusters(self._request, self._owner, held)
@@ -295,9 +294,9 @@ class Addresses(OfNetwork[address.Request]):
         )
 
     def _planned(self, current: Segment, held: Held, prune: bool) -> address.AddressPlan:
-        request = replace(self._request, exclusive=prune and not self._request.absent)
+        request = self._request._replace(exclusive=prune and not self._request.absent)
         if self._keeps and not prune:
-            request = replace(request, release=())
+            request = request._replace(release=())
         claims = with_script(held.claims(address.KIND), current.script)
         claims = {**self._adopted(current, held), **claims}
         shared = held.others.get(address.KIND, {})
@@ -414,8 +413,7 @@ def cluster_of(owner: str) -> str:
     return name if ours else ""
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(NamedTuple):
     """What of a host the return routes have to know.
 
     :ivar before: how packets to the control node leave now; None where that is not known.
@@ -536,7 +534,7 @@ class Routes(OfNetwork["Mapping[str, Any] | None"]):
             packages=_packages(changed),
             details={
                 "next_hops": {
-                    family: asdict(way) for family, way in current.request.gateways.items()
+                    family: way._asdict() for family, way in current.request.gateways.items()
                 },
                 "pending": pending,
             },

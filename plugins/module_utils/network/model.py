@@ -12,8 +12,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 
 from ..host.manifest import Claim
 from ..net import IPV4, IPV6, Network
@@ -28,8 +27,7 @@ FLAG_OF_FAMILY: Mapping[str, str] = {IPV4: "-4", IPV6: "-6"}
 FAMILY_OF_FLAG: Mapping[str, str] = {flag: family for family, flag in FLAG_OF_FAMILY.items()}
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A network device.
 
     :ivar mtu: the largest packet that it sends, in bytes.
@@ -46,8 +44,7 @@ class Link:
     local: str = ""
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """A route to one destination.
 
     :ivar gateway: empty where the destinations are on the link itself.
@@ -86,8 +83,7 @@ class Route:
         return f"ip {flag} {kind} {verb} {rest}"
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """Which table is asked for the way of a packet.
 
     :ivar source: of the packet: an address or a network; empty for any.
@@ -165,8 +161,7 @@ def parse(text: str) -> Object:
     raise ValueError(f"{text!r} is neither a route nor a rule")
 
 
-@dataclass(frozen=True)
-class NextHop:
+class NextHop(NamedTuple):
     """How a packet leaves the host: to which router, by which interface.
 
     :ivar gateway: empty where the destination is on the link itself.
@@ -179,8 +174,7 @@ class NextHop:
         return f"via {self.gateway} by {self.interface}" if self.gateway else f"by {self.interface}"
 
 
-@dataclass(frozen=True)
-class Routing:
+class Routing(NamedTuple):
     """The routing of a host.
 
     :ivar routes: all default routes, of any table. One over several next hops has no interface.

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..errors import InvalidInput
 from ..host.manifest import Claim
 from ..net import IPV4, IPV6, family_of
+from ..values import EMPTY
 from .model import FLAG_OF_FAMILY, NEXT_HOP_KIND, NextHop, Route, claim_lines, parse, script
 
 KIND = NEXT_HOP_KIND
@@ -30,20 +31,18 @@ SUBJECT = "forwarding"
 _METRIC: Mapping[str, int] = {IPV4: 0, IPV6: 1024}
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """How packets leave a director.
 
     :ivar ways: by the address of a real server; None where no packet leaves for it.
     :ivar routes: the routes of the main table that are no default routes.
     """
 
-    ways: Mapping[str, NextHop | None] = field(default_factory=dict)
+    ways: Mapping[str, NextHop | None] = EMPTY
     routes: tuple[Route, ...] = ()
 
 
-@dataclass(frozen=True)
-class NextHopPlan:
+class NextHopPlan(NamedTuple):
     """:ivar replaced: routes of ours that give way to added ones in their place.
     :ivar surplus: what is ours, no longer desired and kept.
     :ivar claims: the words of what is ours, to its claim.
@@ -53,7 +52,7 @@ class NextHopPlan:
     removed: tuple[Route, ...] = ()
     replaced: tuple[Route, ...] = ()
     surplus: tuple[Route, ...] = ()
-    claims: Mapping[str, Claim] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = EMPTY
 
 
 def plan(

@@ -16,16 +16,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, NamedTuple
 
 _AT_ONCE = 32
 # What is kept of a command's errors, in bytes.
 _COMPLAINT = 500
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of a request.
 
     :ivar problem: empty where it has succeeded.

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Base, Held, Plan
 from ..errors import InvalidInput
 from ..net import FAMILIES, family_of
+from ..values import EMPTY
 from .iproute import IpRoute
 from .model import MAIN, ROUTE_KIND, Route
 
 SUBJECT = "forwarding"
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """How packets leave the host.
 
     :ivar sources: by address, from which address of this host; empty where none.
     :ivar defaults: all default routes of the main table.
     """
 
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = EMPTY
     defaults: tuple[Route, ...] = ()
 
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..host.manifest import Claim
 from ..net import IPV4, Network, network, one_of_each_family
+from ..values import EMPTY
 from .model import (
     FLAG_OF_FAMILY,
     MAIN,
@@ -43,16 +42,15 @@ Shared = Mapping[str, Mapping[str, Claim]]
 LOWEST_METRIC: Mapping[str, int] = {IPV4: 0, "ipv6": 1}
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """:ivar gateways: family to the router that leads to the director; and by which interface.
     :ivar sources: family to the host's own address.
     :ivar keep: networks whose way must not change.
     :ivar through: networks to which answers take the router even where the host has a way of its own.
     """
 
-    gateways: Mapping[str, NextHop] = field(default_factory=dict)
-    sources: Mapping[str, str] = field(default_factory=dict)
+    gateways: Mapping[str, NextHop] = EMPTY
+    sources: Mapping[str, str] = EMPTY
     keep: tuple[Network, ...] = ()
     through: tuple[Network, ...] = ()
     mode: str = POLICY
@@ -60,8 +58,7 @@ class Request:
     priority: int = 17040
 
 
-@dataclass(frozen=True)
-class RoutePlan:
+class RoutePlan(NamedTuple):
     """:ivar added: in order.
     :ivar removed: in order, after what is added.
     :ivar replaced: the routes that give way to added ones in their place.
@@ -75,7 +72,7 @@ class RoutePlan:
     restored: tuple[Route, ...] = ()
     replaced: tuple[Route, ...] = ()
     surplus: tuple[str, ...] = ()
-    claims: Mapping[str, Claim] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = EMPTY
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.restored)
@@ -108,7 +105,7 @@ def plan(
     host: Routing,
     claims: Mapping[str, Claim],
     prune: bool = True,
-    shared: Shared = MappingProxyType({}),
+    shared: Shared = EMPTY,
     owner: str = "",
 ) -> RoutePlan:
     """From the current routes and rules to those that lead back through the director.
@@ -193,7 +190,7 @@ def waiting(
         if there:
             gateways[family] = NextHop(there.gateway, there.interface)
             kept.append(str(there))
-    return replace(request, gateways=gateways), tuple(kept)
+    return request._replace(gateways=gateways), tuple(kept)
 
 
 def _order(each: Object) -> tuple[int, str]:
@@ -257,8 +254,8 @@ def _default(
     wanted: dict[Object, Claim] = {own: claim}
     kept = _of(request.keep, family)
     if old and kept:
-        aside = replace(
-            old, table=request.table, metric=LOWEST_METRIC[family], protocol=own.protocol
+        aside = old._replace(
+            table=request.table, metric=LOWEST_METRIC[family], protocol=own.protocol
         )
         beside: list[Object] = [aside]
         for network in kept:

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..host.manifest import Claim
 from ..net import IPV4, IPV6, canonical_address
+from ..values import EMPTY
 from .model import Shared, claim_lines, owners_of
 
 KIND = "tunnel"
@@ -28,8 +27,7 @@ SUBJECT = "the tunnels"
 GUE = "gue"
 
 
-@dataclass(frozen=True)
-class Type:
+class Type(NamedTuple):
     """A kind of device.
 
     :ivar module: of the kernel.
@@ -58,8 +56,7 @@ _GUE_MODULES: Mapping[str, tuple[str, ...]] = {IPV4: ("fou",), IPV6: ("fou", "fo
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
 
-@dataclass(frozen=True)
-class Tunnel:
+class Tunnel(NamedTuple):
     """Where tunnelled packets are unwrapped.
 
     :ivar type: of TYPES, or gue.
@@ -175,8 +172,7 @@ def _local(kind: str, family: str, text: str) -> str:
     return address
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(NamedTuple):
     """A network device that there is.
 
     :ivar type: empty where it is no tunnel.
@@ -199,16 +195,15 @@ class Device:
         return self.is_addressed and not self.is_filtered
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """What there is.
 
     :ivar ports: of fou, by place: whether it is gue.
     :ivar modules: of the kernel, loaded.
     """
 
-    devices: Mapping[str, Device] = field(default_factory=dict)
-    ports: Mapping[str, bool] = field(default_factory=dict)
+    devices: Mapping[str, Device] = EMPTY
+    ports: Mapping[str, bool] = EMPTY
     modules: Collection[str] = ()
 
 
@@ -216,8 +211,7 @@ class Host:
 Operation = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class TunnelPlan:
+class TunnelPlan(NamedTuple):
     """:ivar grow: in order: load, add or up, and what; also down or delete where another takes its place.
     :ivar shrink: in order: down, delete or unload, and what.
     :ivar surplus: what is ours, was not asked for, and stays.
@@ -227,7 +221,7 @@ class TunnelPlan:
     grow: tuple[Operation, ...] = ()
     shrink: tuple[Operation, ...] = ()
     surplus: tuple[str, ...] = ()
-    claims: Mapping[str, Claim] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = EMPTY
 
     def __bool__(self) -> bool:
         return bool(self.operations)
@@ -250,8 +244,7 @@ class TunnelPlan:
 _STATES: Mapping[str, str] = {"up": "(up)", "down": "(up)"}
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """:ivar exclusive: whether the owner's other tunnels are removed.
     :ivar absent: whether these are removed; if none are named, all of the owner's.
     """
@@ -265,7 +258,7 @@ def plan(
     request: Request,
     host: Host,
     claims: Mapping[str, Claim],
-    shared: Shared = MappingProxyType({}),
+    shared: Shared = EMPTY,
 ) -> TunnelPlan:
     """From the tunnels that exist to the desired ones.
 
@@ -372,7 +365,7 @@ def _addition(each: Tunnel, host: Host, anew: bool) -> list[Operation]:
         return [] if host.ports.get(each.place) and not anew else [("add", words)]
     standing = host.devices.get(each.device)
     if each.is_fallback:
-        ready = standing and replace(standing, is_filtered=False).is_ready
+        ready = standing and standing._replace(is_filtered=False).is_ready
         return [] if ready else [("up", words)]
     if standing and not anew:
         return [] if standing.is_ready else [("up", words)]

@@ -9,8 +9,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Base, Diff, Held, Operation, Plan, Progress
 from ..errors import InvalidInput, KernelRefusal, Unavailable
@@ -60,8 +59,7 @@ _IPVS_DEFAULTS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(NamedTuple):
     """What there is.
 
     :ivar desired: the settings that are asked for, which profiles derive from what they find.

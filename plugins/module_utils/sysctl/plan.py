@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..host.manifest import Claim
 from .profiles import AFFECTED, Setting, rank, same_setting, side_effects
@@ -16,8 +15,7 @@ from .profiles import AFFECTED, Setting, rank, same_setting, side_effects
 KIND = "sysctl"
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """One setting gets a value.
 
     :ivar restores: whether it is the value that was found before our first change.
@@ -29,8 +27,7 @@ class Write:
     restores: bool = False
 
 
-@dataclass(frozen=True)
-class SettingsPlan:
+class SettingsPlan(NamedTuple):
     """:ivar writes: in order.
     :ivar claims: name to claim, of all that is ours while the plan is in force.
     :ivar values: every desired setting as it then is.

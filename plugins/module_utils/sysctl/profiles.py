@@ -12,7 +12,7 @@ what a write of one setting does to others ``devinet.c`` (inet_forward_change) a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import InvalidInput
 
@@ -24,8 +24,7 @@ FORWARD4, FORWARD6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"
 _FLIPPING = ("net.ipv4.vs.drop_entry", "net.ipv4.vs.drop_packet", "net.ipv4.vs.secure_tcp")
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """A setting as it is needed.
 
     :ivar value: what is written where the setting has a value that will not do.
@@ -98,8 +97,7 @@ def explicit(values: Mapping[str, object]) -> list[Setting]:
     return settings
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """What of a host the profiles have to know.
 
     :ivar interfaces: the names of all of them, a dot in one as a slash.

@@ -11,7 +11,6 @@ nothing for the others.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import data
@@ -381,7 +380,7 @@ def _holding(holding: list[Served], cluster: Cluster, values: Values) -> Configu
 
 
 def _without_defaults(each: Tunnel | Outer) -> Configuration:
-    return {name: value for name, value in asdict(each).items() if value}
+    return {name: value for name, value in each._asdict().items() if value}
 
 
 def receiving(

@@ -319,7 +319,7 @@ class _Reader:
     def _attributes(key: ServiceKey, its_options: Options) -> ServiceAttributes:
         """:raises InvalidInput: an option can't be."""
         default = ServiceAttributes.default(key.family)
-        attributes = replace(default, **options.service_changes(key, its_options, default))
+        attributes = default._replace(**options.service_changes(key, its_options, default))
         check_service(key, attributes)
         return attributes
 

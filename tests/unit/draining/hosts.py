@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils.draining import kind
 from ansible_collections.lvs.cluster.plugins.module_utils.draining.configuration import (
@@ -107,7 +106,7 @@ class Kernel(FakeKernel):
         key, server = drain.keys_of(each)
         attributes = self.services[key].real_servers.get(server)
         if attributes:
-            new = replace(attributes, weight=weight)
+            new = attributes._replace(weight=weight)
             self.services[key] = self.services[key].with_real_server(server, new)
 
     @property

@@ -391,6 +391,18 @@ def test_an_odd_claim_does_no_harm():
     assert Drain.of(Claim(None)) == Drain(1, 0)
 
 
+def test_connections_may_come_and_go_between_two_looks():
+    one = kind.Current({}, connections={name(1): kind.Connections(1)})
+    other = one._replace(connections={name(1): kind.Connections(2)})
+    assert (one == other, one != other) == (True, False)
+    later = one._replace(reschedules=True)
+    assert (one == later, one != later) == (False, True)
+
+
+def test_the_work_of_the_configuration_hides_its_text():
+    assert "secret" not in repr(kind._Text("secret", "secret"))
+
+
 def test_the_kind_is_told_apart():
     assert kind.Drains.claim_kinds == (drain.DRAIN,)
     assert kind.Drains.rereads

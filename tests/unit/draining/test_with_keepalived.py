@@ -39,7 +39,7 @@ class Both(Host):
         params = {"port": None, "service": None, "state": "drained", "force": False, "steps": 1}
         request = Request.of({"real_server": address, **params, **options})
         adapter = configuration.Keepalived(Commands(lambda *_words, **_more: (0, "", "")))
-        object.__setattr__(adapter, "_service", lambda _owner: self.keepalived)
+        adapter._service = lambda _owner: self.keepalived
         one = kind.Drains(
             request, adapter, self.kernel.kernel, lambda: self.time, str(self.folder / "boot.d")
         )

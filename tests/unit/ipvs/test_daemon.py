@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
 
 import pytest
 
@@ -91,19 +90,19 @@ def test_an_edit_stops_it_and_starts_it_again(store):
 
 
 def test_a_single_daemon_keeps_what_is_left_out_and_a_described_one_does_not(store):
-    kernel = running(replace(ETH1, ttl=9))
+    kernel = running(ETH1._replace(ttl=9))
     keeping = DesiredDaemon("master", {"syncid": 8}, keeps=True)
     go(kernel, store, keeping, scope=("master",), at_boot=False)
-    assert kernel.running["master"] == replace(ETH1, ttl=9, syncid=8)
+    assert kernel.running["master"] == ETH1._replace(ttl=9, syncid=8)
     go(kernel, store, desired())
     assert kernel.running["master"] == ETH1
 
 
 def test_what_was_found_is_restored(store):
-    kernel = running(replace(ETH1, syncid=1))
+    kernel = running(ETH1._replace(syncid=1))
     go(kernel, store, desired())
     go(kernel, store)
-    assert kernel.running == {"master": replace(ETH1, syncid=1)}
+    assert kernel.running == {"master": ETH1._replace(syncid=1)}
 
 
 def test_what_somebody_else_runs_stays_unless_it_is_named(store):

@@ -25,8 +25,7 @@ WEB = ServiceKey.at("tcp", "170.210.122.104", 80)
 
 
 def attributes(key=WEB, **changes):
-    default = ServiceAttributes.default(key.family)
-    return ServiceAttributes(**{**vars(default), **changes})
+    return ServiceAttributes.default(key.family)._replace(**changes)
 
 
 @given(service_keys())

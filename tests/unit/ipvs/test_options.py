@@ -86,11 +86,11 @@ def test_what_modules_return_are_their_options(service):
     default = ServiceAttributes.default(key.family)
     changes = options.service_changes(key, result, default)
     if service.attributes.persistence_timeout:
-        assert changes == vars(service.attributes)
+        assert changes == service.attributes._asdict()
     for its_result in result["real_servers"]:
         its_key = options.real_server_key(key, its_result)
         changes = options.real_server_changes(its_result, RealServerAttributes())
-        assert changes == vars(service.real_servers[its_key])
+        assert changes == service.real_servers[its_key]._asdict()
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,10 @@ def test_what_is_written_is_what_is_read(table):
         key = options.service_key(parsed)
         default = ServiceAttributes.default(key.family)
         found[key] = (
-            ServiceAttributes(**{**vars(default), **options.service_changes(key, parsed, default)}),
+            default._replace(**options.service_changes(key, parsed, default)),
             {
-                options.real_server_key(key, its): RealServerAttributes(
-                    **{
-                        **vars(RealServerAttributes()),
-                        **options.real_server_changes(its, RealServerAttributes()),
-                    }
+                options.real_server_key(key, its): RealServerAttributes()._replace(
+                    **options.real_server_changes(its, RealServerAttributes())
                 )
                 for its in parsed["real_servers"]
             },

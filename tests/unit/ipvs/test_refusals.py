@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
 
 import pytest
 
@@ -25,12 +24,12 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.refusals import e
 WEB = ServiceKey.at("tcp", "192.0.2.1", 80)
 ATTRIBUTES = ServiceAttributes.default("ipv4")
 ADD = ServiceOperation("add", WEB, None, ATTRIBUTES)
-WITH_ENGINE = replace(ADD, after=replace(ATTRIBUTES, persistence_engine="sip"))
+WITH_ENGINE = ADD._replace(after=ATTRIBUTES._replace(persistence_engine="sip"))
 GONE = ServiceOperation("delete", WEB, ATTRIBUTES, None)
 SERVER = RealServerOperation(
     "add", WEB, RealServerKey("ipv4", "10.0.0.1", 80), None, RealServerAttributes()
 )
-DELETED = replace(SERVER, verb="delete", before=RealServerAttributes(), after=None)
+DELETED = SERVER._replace(verb="delete", before=RealServerAttributes(), after=None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ It stands in for ``service.Service``. Its checks are instantaneous: who is in ``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import KernelRefusal
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.daemon import Daemon
@@ -75,16 +75,15 @@ def parsed(text):
             found[key].servers[server] = RealServerAttributes()
             found[key].alpha[server] = True
         elif key and words[:1] == ["lvs_sched"]:
-            found[key].attributes = replace(found[key].attributes, scheduler=words[1])
+            found[key].attributes = found[key].attributes._replace(scheduler=words[1])
         elif key and words == ["inhibit_on_failure"]:
             found[key].inhibit = True
         elif server and words == ["alpha", "no"]:
             found[key].alpha[server] = False
         elif server and words[:1] in (["weight"], ["uthreshold"]):
             name = {"weight": "weight", "uthreshold": "upper_threshold"}[words[0]]
-            found[key].servers[server] = replace(
-                found[key].servers[server], **{name: int(words[1])}
-            )
+            attributes = found[key].servers[server]._replace(**{name: int(words[1])})
+            found[key].servers[server] = attributes
     return found
 
 
@@ -250,7 +249,7 @@ class FakeKeepalived:
             if self.up[key, server]:
                 self._add(table, key, server, attributes)
             elif virtual.inhibit:
-                self._add(table, key, server, replace(attributes, weight=0))
+                self._add(table, key, server, attributes._replace(weight=0))
         elif self.up[key, server] and known.weight != attributes.weight:
             table[key] = table[key].with_real_server(server, attributes)
         # The check.
@@ -258,7 +257,7 @@ class FakeKeepalived:
         if is_well and not self.up[key, server]:
             table[key] = table[key].with_real_server(server, attributes)
         elif not is_well and self.up[key, server]:
-            gone = replace(attributes, weight=0) if virtual.inhibit else None
+            gone = attributes._replace(weight=0) if virtual.inhibit else None
             table[key] = table[key].with_real_server(server, gone)
         self.up[key, server] = is_well
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import errno
-from dataclasses import replace
 
 import pytest
 
@@ -99,7 +98,7 @@ def entry(*services, table=True, inhibit=False, more="", path="", **options):
 
 
 def scheduled(scheduler):
-    return replace(ServiceAttributes.default("ipv4"), scheduler=scheduler)
+    return ServiceAttributes.default("ipv4")._replace(scheduler=scheduler)
 
 
 class Host:
@@ -345,7 +344,7 @@ def test_thresholds_which_a_reload_ignores_are_edited(host):
 def test_what_somebody_has_edited_by_hand_is_repaired_without_a_reload(host):
     host.run(entry(web(), dns()))
     service = host.kernel.services[WEB]
-    attributes = replace(service.attributes, scheduler="lc")
+    attributes = service.attributes._replace(scheduler="lc")
     service = service.with_attributes(attributes).with_real_server(
         ONE, RealServerAttributes(weight=0)
     )

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -50,12 +49,17 @@ def of_a_host(found):
     return list({(each.address, each.interface): each for each in found}.values())
 
 
+def wished(asked, interface, exclusive, absent):
+    return Request(tuple(asked), interface, exclusive=exclusive, absent=absent)
+
+
+# Not of Request itself: of a NamedTuple, it would make up all fields.
 WISHES = st.builds(
-    Request,
-    st.lists(st.sampled_from(VIPS), unique=True).map(tuple),
+    wished,
+    st.lists(st.sampled_from(VIPS), unique=True),
     st.sampled_from([*INTERFACES, ""]),
-    exclusive=st.booleans(),
-    absent=st.booleans(),
+    st.booleans(),
+    st.booleans(),
 )
 HOSTS = st.lists(addresses()).map(of_a_host)
 
@@ -80,7 +84,7 @@ def place(each):
 def test_a_plan_gives_what_is_wished_and_leaves_what_is_somebody_elses(wish, standing, data):
     ours = data.draw(st.lists(st.sampled_from(standing or [None]), unique=True)) if standing else []
     # Somebody may have changed what is ours.
-    claims = {str(replace(each, length=each.length // 2)): Claim() for each in ours if each}
+    claims = {str(each._replace(length=each.length // 2)): Claim() for each in ours if each}
     try:
         todo = plan(wish, standing, INTERFACES, claims)
     except InvalidInput:
@@ -154,8 +158,17 @@ def test_what_the_boot_script_restores_is_ours_even_if_the_manifest_is_lost():
     assert with_script({}, "echo nothing\n") == {}
 
 
+def test_how_an_address_was_added_does_not_tell_it_from_another():
+    one = Address("2001:db8::10", 128, "eth1")
+    other = one._replace(nodad=False)
+    assert (one == other, one != other, {one, other}) == (True, False, {one})
+    longer = one._replace(length=64)
+    assert (one == longer, one != longer, len({one, longer})) == (False, True, 2)
+    assert str(one) != str(other)
+
+
 def test_what_another_owner_has_made_stays_as_it_is_and_where_it_is():
-    theirs = replace(VIP, length=24)
+    theirs = VIP._replace(length=24)
     shared = {str(theirs): ["cluster-other"]}
     todo = plan(Request((VIP.address,)), [theirs], INTERFACES, {}, shared)
     assert (todo.replaced, todo.added, todo.removed) == ((), (), ())
@@ -205,8 +218,8 @@ def test_an_address_that_another_machine_answers_for_is_not_added():
     used = Segment((), INTERFACES, {VIP.address: ["52:54:00:00:00:09"]})
     with pytest.raises(InvalidInput, match="in use on the segment of eth1: 52:54:00:00:00:09 answ"):
         kind.plan(used, Held(), True, True)
-    there = replace(VIP, interface="eth1", scope="global")
-    assert not kind.plan(replace(used, current=(there,)), Held(), True, True)
+    there = VIP._replace(interface="eth1", scope="global")
+    assert not kind.plan(used._replace(current=(there,)), Held(), True, True)
 
 
 WIRE = Address("198.51.100.10", 32, "eth1")
@@ -224,8 +237,8 @@ def test_addresses_go_over_to_keepalived_with_the_next_run_that_prunes(prune):
 
 @pytest.mark.parametrize("adopts", [True, False])
 def test_addresses_that_keepalived_has_added_are_ours_where_they_are_taken_over(adopts):
-    other = replace(WIRE, address="198.51.100.11")
-    admins = replace(WIRE, address="198.51.100.12")
+    other = WIRE._replace(address="198.51.100.11")
+    admins = WIRE._replace(address="198.51.100.12")
     made = [f"address {each.address}" for each in (WIRE, other)]
     held = Held({}, {}, {"keepalived_made": dict.fromkeys(made, Claim())})
     entry = {"addresses": [WIRE.address, admins.address], "interface": ""}

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -101,24 +100,24 @@ def test_what_others_have_set_up_for_a_real_server_stays(theirs):
     todo = plan([ONE], host, {})
     assert (todo.added, todo.claims) == ((), {})
     # One that counts less is not in the way.
-    less = Host(host.ways, (*LINKS, replace(theirs, metric=50)))
+    less = Host(host.ways, (*LINKS, theirs._replace(metric=50)))
     assert plan([ONE], less, {}).added == (TO_ONE,)
 
 
 def test_a_segment_that_has_moved_takes_the_route_along():
     claims = plan([ONE], BARE, {}).claims
-    moved = replace(LINKS[0], interface="eth2")
+    moved = LINKS[0]._replace(interface="eth2")
     # Our own route still leads to where the segment was.
     host = Host({ONE: NextHop(ONE, "eth1")}, (moved, TO_ONE))
     todo = plan([ONE], host, claims)
-    assert todo.added == (replace(TO_ONE, interface="eth2"),)
+    assert todo.added == (TO_ONE._replace(interface="eth2"),)
     assert (todo.replaced, todo.removed) == ((TO_ONE,), ())
     assert list(todo.claims) == [str(todo.added[0])]
     # The most specific of others' routes counts, and of alike ones that with the smaller metric.
-    beside = replace(LINKS[0], interface="eth3", metric=100)
-    wider = replace(LINKS[0], interface="eth4", destination="192.168.0.0/16")
+    beside = LINKS[0]._replace(interface="eth3", metric=100)
+    wider = LINKS[0]._replace(interface="eth4", destination="192.168.0.0/16")
     assert plan([ONE], Host(host.ways, (wider, beside, moved, TO_ONE)), claims).added == todo.added
-    for routes in ((TO_ONE,), (replace(moved, gateway="192.168.5.1"), TO_ONE)):
+    for routes in ((TO_ONE,), (moved._replace(gateway="192.168.5.1"), TO_ONE)):
         with pytest.raises(InvalidInput, match="reached through a router"):
             plan([ONE], Host(host.ways, routes), claims)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ipaddress
 import subprocess
-from dataclasses import replace
 
 import pytest
 
@@ -33,7 +32,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.network.return_route i
 GATEWAY = NextHop("192.168.0.104", "eth1")
 OFFICE = ipaddress.ip_network("10.20.0.0/16")
 POLICY = Request({"ipv4": GATEWAY}, {"ipv4": "192.168.0.7"}, (OFFICE,))
-DEFAULT = replace(POLICY, mode="default")
+DEFAULT = POLICY._replace(mode="default")
 OLD = Route("ipv4", "192.168.0.1", "eth1", protocol=3)
 BESIDE = Route("ipv4", "192.168.0.1", "eth1", metric=100, protocol=16)
 SEGMENT = (Route("ipv4", "", "eth1", destination="192.168.0.0/24"),)
@@ -50,7 +49,7 @@ def carried_out(host, todo):
         (routes if isinstance(each, Route) else rules).remove(each)
     routes += todo.restored
     assert len({route.place for route in routes}) == len(routes), "two routes in one place"
-    return replace(host, routes=tuple(routes), rules=tuple(rules))
+    return host._replace(routes=tuple(routes), rules=tuple(rules))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +121,7 @@ def test_a_default_route_with_a_larger_metric_stays_beside_ours():
 
 
 def test_one_that_leads_there_already_is_left_alone():
-    right = replace(OLD, gateway=GATEWAY.gateway)
+    right = OLD._replace(gateway=GATEWAY.gateway)
     todo = plan(DEFAULT, Routing((right,)), {})
     assert (bool(todo), todo.claims) == (False, {})
 
@@ -130,7 +129,7 @@ def test_one_that_leads_there_already_is_left_alone():
 @pytest.mark.parametrize("first", [POLICY, DEFAULT], ids=["policy", "default"])
 @pytest.mark.parametrize("second", [POLICY, DEFAULT], ids=["policy", "default"])
 def test_from_one_way_to_another(first, second):
-    elsewhere = replace(second, gateways={"ipv4": NextHop("192.168.0.105", "eth1")}, keep=())
+    elsewhere = second._replace(gateways={"ipv4": NextHop("192.168.0.105", "eth1")}, keep=())
     found = Routing((OLD,))
     one = plan(first, found, {})
     then = carried_out(found, one)
@@ -174,15 +173,15 @@ def test_networks_that_are_kept_and_led_through():
         ipaddress.ip_network("10.0.0.0/8"),
         ipaddress.ip_network("10.20.1.0/24"),
     ):
-        wish = replace(POLICY, keep=(other_family, OFFICE), through=(through,))
+        wish = POLICY._replace(keep=(other_family, OFFICE), through=(through,))
         with pytest.raises(InvalidInput, match=r"overlaps 10\.20\.0\.0/16 in keep"):
             plan(wish, Routing((OLD,)), {})
     beside = ipaddress.ip_network("10.21.0.0/16")
     assert plan(
-        replace(POLICY, keep=(other_family, OFFICE), through=(beside,)), Routing((OLD,)), {}
+        POLICY._replace(keep=(other_family, OFFICE), through=(beside,)), Routing((OLD,)), {}
     )
     with pytest.raises(InvalidInput, match="cannot be combined with mode default"):
-        plan(replace(DEFAULT, through=(beside,)), Routing((OLD,)), {})
+        plan(DEFAULT._replace(through=(beside,)), Routing((OLD,)), {})
 
 
 def test_a_session_that_is_not_known_is_not_cut_off():
@@ -238,14 +237,14 @@ def test_whether_the_way_to_the_controller_moves(wish, peer, local, specific, mo
 
 def test_a_network_that_is_led_through_comes_before_the_ways_of_the_host():
     clients = ipaddress.ip_network("10.0.0.0/24")
-    todo = plan(replace(POLICY, through=(clients,)), Routing((OLD,)), {})
+    todo = plan(POLICY._replace(through=(clients,)), Routing((OLD,)), {})
     assert "-4 rule priority 17040 from 192.168.0.7 to 10.0.0.0/24 lookup 1704 protocol 70" in [
         str(each) for each in todo.added
     ]
     host = Routing((OLD,), specific=(Route("ipv4", "", "eth2", destination="10.0.0.0/24"),))
     ways = NextHop("", "eth2"), GATEWAY
     given = ("10.0.0.2", "192.168.0.7", ways[0])
-    assert moved(replace(POLICY, through=(clients,)), host, todo, *given) == ways[1]
+    assert moved(POLICY._replace(through=(clients,)), host, todo, *given) == ways[1]
     assert moved(POLICY, host, todo, *given) is None
 
 
@@ -272,7 +271,7 @@ def of_owner(claims, owner="one"):
 def test_two_owners_share_a_default_route_and_the_last_restores_what_was_found(routes, keep, order):
     """Also where only one of them keeps a network as it was."""
     found = Routing(routes, (Rule("ipv4", 32766, MAIN),), SEGMENT)
-    wishes = DEFAULT, replace(DEFAULT, keep=keep)
+    wishes = DEFAULT, DEFAULT._replace(keep=keep)
     claims = [{}, {}]
     host = found
     for number, wish in enumerate(wishes):
@@ -304,7 +303,7 @@ def test_two_default_routes_to_different_gateways_are_refused():
     host = Routing((OLD,))
     first = plan(DEFAULT, host, {})
     host = carried_out(host, first)
-    other = replace(DEFAULT, gateways={"ipv4": NextHop("192.168.0.105", "eth1")})
+    other = DEFAULT._replace(gateways={"ipv4": NextHop("192.168.0.105", "eth1")})
     words = (
         r"gateway='192\.168\.0\.105': cannot become the default route of this host for the owner cluster-two: for the "
         r"owner cluster-one it leads to 192\.168\.0\.104; give both the same gateway"
@@ -312,7 +311,7 @@ def test_two_default_routes_to_different_gateways_are_refused():
     with pytest.raises(InvalidInput, match=words):
         plan(other, host, {}, shared=of_owner(first.claims, "cluster-one"), owner="cluster-two")
     # By policy, it goes only for what comes from its own addresses.
-    policy = replace(other, mode="policy", table=1705)
+    policy = other._replace(mode="policy", table=1705)
     assert plan(policy, host, {}, shared=of_owner(first.claims, "cluster-one"))
 
 
@@ -337,7 +336,7 @@ def test_a_route_keeps_its_gateway_until_the_new_one_responds(before):
     there = carried_out(Routing((OLD, *SEGMENT)), first)
     assert other_gateways(before, there, first.claims) == {}
     way = NextHop("192.168.0.1", "eth1")
-    floating = replace(before, gateways={"ipv4": way}, keep=())
+    floating = before._replace(gateways={"ipv4": way}, keep=())
     assert other_gateways(floating, there, first.claims) == {"ipv4": way}
     assert waiting(floating, there, first.claims, []) == (floating, ())
     patient, kept = waiting(floating, there, first.claims, ["ipv4"])

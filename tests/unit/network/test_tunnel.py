@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -220,5 +219,5 @@ def test_strict_filtering_is_lifted_on_a_device_of_its_own_only():
     filtered = Device("ipip", "192.0.2.1", True, True, True)
     host = Host({"lvs-ipip": filtered}, {}, {"ipip"})
     assert plan(Request((TUNNELS[1],)), host, {}).operations == (("up", str(TUNNELS[1])),)
-    fallback = Host({"tunl0": replace(filtered, local="")}, {}, {"ipip"})
+    fallback = Host({"tunl0": filtered._replace(local="")}, {}, {"ipip"})
     assert plan(Request((TUNNELS[0],)), fallback, {}).operations == ()
