@@ -19,6 +19,8 @@ from pathlib import Path
 
 from lab.host import environment, tool
 
+_children: list[subprocess.Popen[bytes]] = []
+
 _OWNER = "LVS_LAB_OWNER"
 _ROLE = "LVS_LAB_ROLE"
 
@@ -47,7 +49,7 @@ def start(
         errors = files.enter_context(log.open("ab"))
         source = files.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
         target = files.enter_context(stdout.open("wb")) if stdout else errors
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [tool(command[0]), *command[1:]],
             env=env,
             stdin=source,
@@ -56,6 +58,9 @@ def start(
             cwd=folder,
             start_new_session=True,
         )
+    # Python complains of a child that nobody refers to while it runs, and leaves one that has ended as a zombie.
+    _children[:] = [each for each in (*_children, child) if each.poll() is None]
+    return child
 
 
 def marked(owner: Path) -> list[Marked]:
