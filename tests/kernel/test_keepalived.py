@@ -262,6 +262,15 @@ def end_by_force():
     sh("systemctl", "stop", "keepalived")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_init_script():
+    """For a service that has one, systemctl runs update-rc.d at each enable and disable: seconds, in an emulated machine."""
+    script, aside = pathlib.Path("/etc/init.d/keepalived"), pathlib.Path("/root/keepalived.init")
+    script.rename(aside)
+    yield
+    aside.rename(script)
+
+
 @pytest.fixture(autouse=True)
 def _director(network):
     del network
@@ -582,6 +591,24 @@ def test_the_sync_daemon_is_keepaliveds_and_stops_when_it_leaves():
     assert [each["syncid"] for each in again["details"]["keepalived"]["sync_daemons"]] == [5]
     assert again["details"]["keepalived"]["failing"] == []
     host(configuration=ours())
+    assert "sync daemon" not in daemons()
+
+
+def test_a_sync_daemon_whose_line_changes_or_goes_is_changed_or_stopped():
+    def daemons():
+        return sh("ipvsadm", "--list", "--daemon")
+
+    host(configuration=keepalived(sync=5))
+    until(lambda: "syncid=5" in daemons())
+    host(configuration=keepalived(sync=6))
+    assert "syncid=5" not in daemons()
+    until(lambda: "master sync daemon" in daemons())
+    assert "syncid=6" in daemons()
+    without = host(configuration=keepalived())
+    assert "stop" in [each["verb"] for each in without["operations"]["keepalived"]]
+    assert "sync daemon" not in daemons()
+    assert not host(configuration=keepalived())["changed"]
+    time.sleep(3)
     assert "sync daemon" not in daemons()
 
 

@@ -321,7 +321,11 @@ class Keepalived(Base):
             claims[KEEPALIVED_MADE],
         )
         return Plan(
-            grow=(*_operations(current, text, load), *map(_table_operation, todo.changes)),
+            grow=(
+                *_operations(current, text, load),
+                *self._stops(current, held, desired.syncid),
+                *map(_table_operation, todo.changes),
+            ),
             shrink=tuple(map(_table_operation, todo.removals)),
             claims={
                 **claims,
@@ -476,11 +480,7 @@ class Keepalived(Base):
             grow.append(Operation("stop", _OBJECT, left))
         if self._is_taken_over or not is_active:
             # Else keepalived stops it.
-            grow += [
-                Operation("stop", f"the sync daemon {role}", each)
-                for role, each in sorted(current.daemons.items())
-                if each.syncid == Made.of(held).syncid and self._is_unclaimed(role, held)
-            ]
+            grow += self._stops(current, held, None)
         shrink = [Operation("disable", _OBJECT)] if current.unit.is_enabled else []
         if current.text is not None:
             shrink.append(Operation("delete", conf.PATH))
@@ -513,6 +513,20 @@ class Keepalived(Base):
                 if each.address in made.addresses and str(each) not in claimed
             ),
         )
+
+    def _stops(self, current: Current, held: Held, syncid: int | None) -> list[Operation]:
+        """Stop what runs of the sync daemons that keepalived has started so far, unless it goes on with them.
+
+        After a reload without its line keepalived 2.2.7 leaves its daemon running.
+
+        :param syncid: of the one that it is to run from now on.
+        """
+        former = Made.of(held).syncid
+        return [
+            Operation("stop", f"the sync daemon {role}", each)
+            for role, each in sorted(current.daemons.items())
+            if each.syncid == former != syncid and self._is_unclaimed(role, held)
+        ]
 
     def _is_unclaimed(self, role: str, held: Held) -> bool:
         """Whether no other kind or owner wants the sync daemon of a role."""
@@ -732,6 +746,10 @@ class Keepalived(Base):
 
     def _stop_daemon(self, running: Daemon) -> None:
         with self._kernel.changing() as ipvs:
+            now = ipvs.daemons().get(running.role)
+            if now is None or now.syncid != running.syncid:
+                # keepalived has replaced it.
+                return
             try:
                 ipvs.stop_daemon(running)
             except OSError as error:

@@ -472,6 +472,29 @@ def test_a_sync_daemon_that_does_not_come_is_told(host):
     assert [each["syncid"] for each in details(changed)["sync_daemons"]] == [8]
 
 
+def test_a_sync_daemon_that_is_no_longer_desired_is_stopped(host):
+    """A reload leaves it running."""
+    host.keepalived.sync = 7
+    host.run(entry(sync={"syncid": 7}))
+    running = host.kernel.running["backup"]
+    host.keepalived.sync = None
+    assert words(host.run(entry(more="without"), check=True))[-1] == "stop the sync daemon backup"
+    without = host.run(entry(more="without"), prune=False)
+    assert words(without)[-2:] == ["reload keepalived", "stop the sync daemon backup"]
+    assert host.kernel.running == {}
+    # From now on, one with that id is somebody else's.
+    host.kernel.running["backup"] = running
+    assert not host.run(entry(more="without")).changed
+
+
+def test_a_sync_daemon_that_keepalived_replaces_is_left_to_it(host):
+    host.keepalived.sync = 7
+    host.run(entry(sync={"syncid": 7}))
+    host.keepalived.sync = 8
+    host.run(entry(sync={"syncid": 8}, more="8"))
+    assert [each.syncid for each in host.kernel.running.values()] == [8]
+
+
 def test_keepalived_that_was_stopped_is_started(host):
     host.run(entry())
     host.keepalived.stop()
