@@ -264,7 +264,7 @@ def end_by_force():
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_init_script():
-    """For a service that has one, systemctl runs update-rc.d at each enable and disable: seconds, in an emulated machine."""
+    """systemctl would run update-rc.d at each enable and disable, which takes an emulated machine seconds."""
     script, aside = pathlib.Path("/etc/init.d/keepalived"), pathlib.Path("/root/keepalived.init")
     script.rename(aside)
     yield
