@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks 50 times a second who has these addresses, by ARP and neighbour solicitation: prober.py INTERFACE ADDRESS..."""
+"""Asks 10 times a second who has these addresses, by ARP and neighbour solicitation: prober.py INTERFACE ADDRESS..."""
 
 import ipaddress
 import socket
@@ -7,7 +7,7 @@ import struct
 import sys
 import time
 
-PER_SECOND = 50
+PER_SECOND = 10
 interface, *texts = sys.argv[1:]
 with open(f"/sys/class/net/{interface}/address") as file:
     mac = bytes.fromhex(file.read().strip().replace(":", ""))

@@ -4,7 +4,7 @@
 
 """Who has answered for an address on the client's segment, since the machines were booted.
 
-molecule/shared/prober.py asks 50 times a second; here is what the card of the client has seen.
+molecule/shared/prober.py asks 10 times a second; here is what the card of the client has seen.
 """
 
 from __future__ import annotations
