@@ -321,7 +321,7 @@ def test_the_directors_do_not_hear_each_other(where, networks, lab, load, tell):
         assert found == {name: set(FLOATING) if name == before else set() for name in DIRECTORS}
         traffic.check_complete()
     else:
-        assert found == dict.fromkeys(DIRECTORS, set(FLOATING))
+        assert found == {name: set(FLOATING) for name in DIRECTORS}
         assert late < 10 + TAKEOVER
 
 
