@@ -212,7 +212,11 @@ class Lab:
             progress(f"the lab {self.name} is as after boot")
 
     def freeze(self, node: str) -> None:
-        """Stop a machine in the middle of what it does: it answers nothing, as if it were dead."""
+        """Stop a machine in the middle of what it does: it answers nothing, as if it were dead.
+
+        The open connections to it are given up, since whoever used one would wait for ever.
+        """
+        self._shell.forget([self._node(node).name])
         self._control(node, "stop")
 
     def thaw(self, node: str) -> None:
