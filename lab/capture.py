@@ -13,7 +13,7 @@ _RECORD = struct.Struct("=IIII")
 class Capture:
     """A recording that began when this was made.
 
-    Where the machine has booted meanwhile, its earlier recording is in a file beside it, which belongs to it.
+    If the machine has booted since, the earlier part is in a second file, which is read as well.
     """
 
     def __init__(self, path: Path, start: int | None = None) -> None:
@@ -56,13 +56,16 @@ class Capture:
 
 
 def set_aside(path: Path) -> None:
-    """Keep what was recorded: another program is about to record from the beginning, into the same file."""
-    earlier = _earlier(path)
-    with path.open("rb") as file, earlier.open("ab") as kept:
+    """Keep what was recorded, if anything was: another program is about to record from the beginning of this file."""
+    if not path.exists() or path.stat().st_size <= _HEADER:
+        return
+    with path.open("r+b") as file, _earlier(path).open("ab") as kept:
         header = file.read(_HEADER)
         if not kept.tell():
             kept.write(header)
         kept.write(complete_records(file.read()))
+        # Else both have it, until the other program begins.
+        file.truncate(_HEADER)
 
 
 def _earlier(path: Path) -> Path:

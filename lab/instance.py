@@ -88,12 +88,18 @@ class Lab:
     @classmethod
     def find(cls, name: str) -> Lab | None:
         """The lab of that name, be it healthy or not; None where there is none."""
-        folder = _folder(name)
         try:
-            state = json.loads((folder / "state.json").read_text())
-            return cls(folder, state)
+            return cls.at(_folder(name))
         except (OSError, ValueError, KeyError):
             return None
+
+    @classmethod
+    def at(cls, folder: Path) -> Lab:
+        """The lab whose files are in a folder.
+
+        :raises OSError: there is none.
+        """
+        return cls(folder, json.loads((folder / "state.json").read_text()))
 
     @classmethod
     def up(
@@ -178,7 +184,7 @@ class Lab:
             raise LabError(f"{node}: cannot unpack into {target}: {message}")
 
     def capture(self, node: str, interface: str = "eth1", *, since_start: bool = False) -> Capture:
-        """What a card of a machine sees from now on, or has seen since the lab came up."""
+        """What a card of a machine sees from now on, or has seen since the lab came up; over its boots."""
         cards = [f"eth{number}" for number, _nic in enumerate(self._node(node).spec.nics, 1)]
         if interface not in cards:
             raise LabError(f"{node} has no card {interface}; its cards: {', '.join(cards)}")
@@ -190,16 +196,19 @@ class Lab:
         progress = progress or Progress(quiet=True)
         with _lock(self.name, progress):
             self._shell.forget(self.nodes)
+            # One that was about to boot its machine would end it as soon as it is restored.
+            _end_keepers(self._folder)
             states = self.states()
 
             def restore(node: Node, cancelled: threading.Event) -> None:
-                if states[node.name] == "dead":
-                    self._start(node, restore=True)
-                    self._keep(node.name)
-                else:
+                if states[node.name] in ("running", "paused"):
                     socket = self.socket(node.name)
                     qmp.monitor(socket, f"loadvm {machine.SNAPSHOT}")
                     qmp.execute(socket, ("cont", {}))
+                else:
+                    self.end(node.name)
+                    self._start(node, restore=True)
+                self._keep(node.name)
                 self._greet(node, cancelled)
 
             for role in {f"{switch.ROLE}:{segment}" for segment in self.topology.segments}:
@@ -214,7 +223,7 @@ class Lab:
     def freeze(self, node: str) -> None:
         """Stop a machine in the middle of what it does: it answers nothing, as if it were dead.
 
-        The open connections to it are given up, since whoever used one would wait for ever.
+        The open connections to it are closed, because a command on one would wait forever.
         """
         self._shell.forget([self._node(node).name])
         self._control(node, "stop")
@@ -226,9 +235,9 @@ class Lab:
 
     def crash(self, node: str) -> None:
         """Take a machine's power away and give it back at once, frozen or not: it boots anew."""
-        roles = {self._node(node).name, _keeper(node)}
-        self._shell.forget([node])
-        process.stop(self._folder, only=roles.__contains__)
+        self._shell.forget([self._node(node).name])
+        _end_keepers(self._folder, node)
+        self.end(node)
         self.boot(node)
         self._keep(node)
 
@@ -276,14 +285,15 @@ class Lab:
         return self._run / f"{node}.qmp"
 
     def events(self, node: str) -> Path:
-        """Where it tells its keeper what becomes of the machine."""
+        """Where it reports to its keeper that the machine reboots or powers off."""
         return self._run / f"{node}.events"
+
+    def end(self, node: str) -> None:
+        """End a machine's QEMU, if it runs, and wait for that."""
+        process.stop(self._folder, only=lambda role: role == node)
 
     def boot(self, node: str) -> None:
         """Start a machine whose QEMU has ended; from its disk, as it is."""
-        places = self._places(self._node(node))
-        for path in places.captures:
-            set_aside(path)
         self._start(self._node(node), restore=False)
 
     # Inside
@@ -334,6 +344,8 @@ class Lab:
     def _start(self, node: Node, *, restore: bool) -> None:
         """Start a machine: out of the snapshot in its own disk, or by booting it."""
         places = self._places(node)
+        for path in places.captures:
+            set_aside(path)
         accelerator = Accelerator(self._state["accel"])
         line = machine.command(node.spec, accelerator, places, node.port, restore=restore)
         machine.start(line, places, owner=self._folder, role=node.name)
@@ -341,7 +353,7 @@ class Lab:
     def _keep(self, node: str) -> None:
         """Have a machine booted again whenever it asks for it."""
         process.start(
-            [sys.executable, "-m", "lab.keeper", str(self._folder), node],
+            [sys.executable, "-m", "lab.keeper", str(self._folder.absolute()), node],
             owner=self._folder,
             role=_keeper(node),
             log=self._folder / f"{node}.keeper",
@@ -500,6 +512,14 @@ def _keeper(node: str) -> str:
     return f"keeper:{node}"
 
 
+def _end_keepers(folder: Path, *nodes: str) -> None:
+    """Those of some machines of a lab, or of all."""
+    roles = {_keeper(node) for node in nodes}
+    process.stop(
+        folder, only=lambda role: role in roles or (not roles and role.startswith(_keeper("")))
+    )
+
+
 def _up_command(name: str) -> str:
     return f"python -m lab --name {name} up" if name != "quickstart" else "python -m lab up"
 
@@ -550,7 +570,7 @@ def _clean(folder: Path) -> None:
                 path.name.removeprefix("ssh-") for path in run_folder.glob("ssh-*")
             )
     # None of them may start a machine while the machines end.
-    process.stop(folder, only=lambda role: role.startswith(_keeper("")))
+    _end_keepers(folder)
     discard(folder)
     for run_folder in runs:
         shutil.rmtree(run_folder, ignore_errors=True)

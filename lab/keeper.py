@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Boots a machine anew, whenever it asks for it, in a QEMU of its own: ``python -m lab.keeper FOLDER NODE``.
+"""Boots a machine in a new QEMU whenever it reboots: ``python -m lab.keeper FOLDER NODE``.
 
 A machine that reboots in the same QEMU overwrites code that was translated for the emulated processor, piece by piece:
 after half an hour of work that takes minutes instead of seconds.
@@ -13,8 +13,6 @@ from pathlib import Path
 from lab import qmp
 from lab.instance import Lab
 
-REBOOT = "guest-reset"
-
 
 def keep(lab: Lab, node: str) -> None:
     """Until the machine ends for good."""
@@ -22,16 +20,14 @@ def keep(lab: Lab, node: str) -> None:
         reason = qmp.wait_for_end(lab.events(node))
         if not reason:
             return
-        qmp.quit_machine(lab.socket(node))
-        if reason != REBOOT:
+        lab.end(node)
+        if reason != qmp.REBOOT:
             return
         lab.boot(node)
 
 
 def main(folder: str, node: str) -> int:
-    lab = Lab.find(Path(folder).name)
-    if lab is not None:
-        keep(lab, node)
+    keep(Lab.at(Path(folder)), node)
     return 0
 
 

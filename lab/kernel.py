@@ -15,7 +15,7 @@ _INIT = Path(__file__).parent / "guest" / "init"
 # Time jumps when a snapshot is loaded, which the kernel's watchdogs would take for a hang.
 COMMAND_LINE = "console=ttyS0 quiet panic=-1 net.ifnames=0 rw nowatchdog tsc=reliable"
 COMMAND_LINE += " rcupdate.rcu_cpu_stall_suppress=1"
-# An emulator translates a program's code once for each address that it is at.
+# An emulator translates a program's code once for each address at which it is loaded.
 COMMAND_LINE += " norandmaps"
 PROBE_COMMAND_LINE = "console=ttyS0 panic=-1 lvs-lab.probe"
 

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from pathlib import Path
 
 from lab.host import environment, tool
 
-_children: list[subprocess.Popen[bytes]] = []
-
 _OWNER = "LVS_LAB_OWNER"
 _ROLE = "LVS_LAB_ROLE"
+
+# Python warns about a running child that is no longer referenced, and an ended one is a zombie until it is polled.
+_children: list[subprocess.Popen[bytes]] = []
+_children_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ def start(
     stdout: Path | None = None,
     folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program, in a folder, that belongs to ``owner``, another one; it survives us."""
+    """Start a program that belongs to ``owner``, a folder; it survives us.
+
+    :param folder: its working directory.
+    """
     env = environment({_OWNER: str(owner), _ROLE: role})
     with contextlib.ExitStack() as files:
         errors = files.enter_context(log.open("ab"))
@@ -58,8 +64,8 @@ def start(
             cwd=folder,
             start_new_session=True,
         )
-    # Python complains of a child that nobody refers to while it runs, and leaves one that has ended as a zombie.
-    _children[:] = [each for each in (*_children, child) if each.poll() is None]
+    with _children_lock:
+        _children[:] = [each for each in (*_children, child) if each.poll() is None]
     return child
 
 

@@ -12,6 +12,9 @@ from qemu.qmp import QMPClient, QMPError
 
 from lab.errors import LabError
 
+# Why a machine has ended (QEMU's ShutdownCause).
+REBOOT = "guest-reset"
+
 
 def execute(socket: Path, *commands: tuple[str, dict[str, Any]], timeout: float = 60.0) -> Any:
     """Run commands on a machine's control socket; returns the last one's answer."""
@@ -67,12 +70,16 @@ def wait_for_end(socket: Path) -> str:
 
     async def listen() -> str:
         client = QMPClient(socket.stem)
-        await client.connect(str(socket))
         with client.listener("SHUTDOWN") as listener:
+            await client.connect(str(socket))
+            status: Any = await client.execute("query-status")
             heard = asyncio.create_task(listener.get())
             ended = asyncio.create_task(client.runstate_changed())
-            await asyncio.wait((heard, ended), return_when=asyncio.FIRST_COMPLETED)
-            event: Any = heard.result() if heard.done() else {"data": {"reason": ""}}
+            if status["status"] != "shutdown":
+                await asyncio.wait((heard, ended), return_when=asyncio.FIRST_COMPLETED)
+            # Where it has ended before this began, nobody knows why: most reboot.
+            reason = REBOOT if status["status"] == "shutdown" else ""
+            event: Any = heard.result() if heard.done() else {"data": {"reason": reason}}
             heard.cancel()
             ended.cancel()
         with contextlib.suppress(QMPError, EOFError, OSError):

@@ -7,7 +7,8 @@
 Everything that is managed on a host is a resource, and every kind of resource has the same shape
 (``Kind``): it is read, planned, grown and shrunk. The engine runs any set of kinds:
 
-1. lock; read all kinds; plan all kinds, which may refuse; check mode ends here;
+1. lock; read all kinds; plan all kinds, which may refuse; check mode ends here, and so does a run that lacks a package
+   or lets other hosts go first;
 2. record the claims on everything that is about to change;
 3. **grow**: adds and edits, kind by kind, in the order of the list;
 4. **shrink**: removals, in the reverse order, and only if everything has grown;

@@ -4,8 +4,8 @@
 
 """What values have in common. Pure, and the ground floor: imports nothing of ours.
 
-A value is a ``NamedTuple``: every run of a module makes its classes anew, and a frozen dataclass takes several times as
-long. What has state, or is a container in its own right, is an ordinary class.
+A value is a ``NamedTuple``: every run of a module creates its classes again, and a frozen dataclass takes several times
+as long. What has state, or is a container in its own right, is an ordinary class.
 """
 
 from __future__ import annotations

@@ -247,7 +247,7 @@ def context_of(module, configuration):
 
 
 def turn_of(module, built, store):
-    """What says why this director lets others go first; None where it never does, as in check mode."""
+    """The function that says why this director lets others go first; None where this run never waits."""
     params = module.params
     if not params["defer"] or module.check_mode or params["state"] == "absent":
         return None

@@ -295,14 +295,16 @@ def test_the_directors_do_not_hear_each_other(where, networks, lab, load, tell):
     before = active(lab)
     with load() as traffic:
         began = client_clock(lab)
-        for name in DIRECTORS:
-            for network in networks:
-                lab.ssh(name, f"iptables -I INPUT -p 112 -s {network} -j DROP")
-        time.sleep(10)
-        found = {each: held(lab, each) for each in DIRECTORS}
-        for name in DIRECTORS:
-            for network in networks:
-                lab.ssh(name, f"iptables -D INPUT -p 112 -s {network} -j DROP")
+        try:
+            for name in DIRECTORS:
+                for network in networks:
+                    lab.ssh(name, f"iptables -I INPUT -p 112 -s {network} -j DROP")
+            time.sleep(10)
+            found = {each: held(lab, each) for each in DIRECTORS}
+        finally:
+            for name in DIRECTORS:
+                for network in networks:
+                    lab.ssh(name, f"iptables -D INPUT -p 112 -s {network} -j DROP", check=False)
         healed = wait_until(
             lambda: sorted(len(held(lab, name)) for name in DIRECTORS) == [0, len(FLOATING)],
             30,

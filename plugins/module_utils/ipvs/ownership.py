@@ -82,6 +82,10 @@ def with_made_at_boot(own: Claims, made: Collection[str]) -> dict[str, dict[str,
     }
 
 
+# What keepalived makes besides the table: keepalived/model.py.
+_ELSEWHERE = ("address ", "sync ")
+
+
 def with_taken_over(own: Claims, made: Collection[str]) -> dict[str, dict[str, Claim]]:
     """The claims, and those on what keepalived has made of the table, which is taken over from it.
 
@@ -89,7 +93,7 @@ def with_taken_over(own: Claims, made: Collection[str]) -> dict[str, dict[str, C
     """
     found: dict[str, dict[str, Claim]] = {SERVICE: {}, REAL_SERVER: {}}
     for name in made:
-        if not name.startswith("address "):
+        if not name.startswith(_ELSEWHERE):
             found[REAL_SERVER if _IN in name else SERVICE][name] = Claim()
     return {kind: {**found[kind], **own.get(kind, {})} for kind in KINDS}
 

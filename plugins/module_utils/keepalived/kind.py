@@ -311,6 +311,7 @@ class Keepalived(Base):
         else:
             made = made._replace(names=made.names | (Made.of(held).names & going))
         todo = table_plan(current.table, target)
+        stops = self._stops(current, held, desired.syncid)
         claims = made.claims
         state = _state(
             desired,
@@ -322,8 +323,10 @@ class Keepalived(Base):
         )
         return Plan(
             grow=(
+                # It can't start its own while another runs; and a reload leaves one running that it is to stop.
+                *(() if current.unit.is_active else stops),
                 *_operations(current, text, load),
-                *self._stops(current, held, desired.syncid),
+                *(stops if current.unit.is_active else ()),
                 *map(_table_operation, todo.changes),
             ),
             shrink=tuple(map(_table_operation, todo.removals)),
@@ -517,15 +520,15 @@ class Keepalived(Base):
     def _stops(self, current: Current, held: Held, syncid: int | None) -> list[Operation]:
         """Stop what runs of the sync daemons that keepalived has started so far, unless it goes on with them.
 
-        After a reload without its line keepalived 2.2.7 leaves its daemon running.
+        After a reload without its line, keepalived 2.2.7 leaves its daemon running.
 
         :param syncid: of the one that it is to run from now on.
         """
-        former = Made.of(held).syncid
+        former = Made.of(held).syncids - {syncid}
         return [
             Operation("stop", f"the sync daemon {role}", each)
             for role, each in sorted(current.daemons.items())
-            if each.syncid == former != syncid and self._is_unclaimed(role, held)
+            if each.syncid in former and self._is_unclaimed(role, held)
         ]
 
     def _is_unclaimed(self, role: str, held: Held) -> bool:
@@ -746,16 +749,16 @@ class Keepalived(Base):
 
     def _stop_daemon(self, running: Daemon) -> None:
         with self._kernel.changing() as ipvs:
-            now = ipvs.daemons().get(running.role)
-            if now is None or now.syncid != running.syncid:
-                # keepalived has replaced it.
-                return
-            try:
-                ipvs.stop_daemon(running)
-            except OSError as error:
-                # keepalived has stopped it, or the run before this one.
-                if error.errno != errno.ESRCH:
-                    raise refusals.of_daemon(running, error) from error
+            for each in ipvs.daemons().values():
+                # keepalived may have replaced it meanwhile, or run it in the other role.
+                if (each.syncid, each.interface) != (running.syncid, running.interface):
+                    continue
+                try:
+                    ipvs.stop_daemon(each)
+                except OSError as error:
+                    # keepalived has stopped it.
+                    if error.errno != errno.ESRCH:
+                        raise refusals.of_daemon(each, error) from error
 
     def _stop(self, work: LeftBehind) -> None:
         """Stop it, and remove what it leaves behind: it may not have run any more."""

@@ -65,6 +65,7 @@ _APART = ("interfaces", "settle_seconds")
 _SETTLE_SECONDS = 10.0
 # Begins the names of addresses among what keepalived has made.
 _ADDRESS = f"{ADDRESS} "
+_SYNC = "sync "
 
 
 class Desired(NamedTuple):
@@ -135,7 +136,8 @@ class Desired(NamedTuple):
     @property
     def made(self) -> Made:
         """What it makes."""
-        return Made(frozenset(self.names), frozenset(self.floating), self.syncid)
+        syncids = () if self.syncid is None else (self.syncid,)
+        return Made(frozenset(self.names), frozenset(self.floating), frozenset(syncids))
 
 
 def _seconds(value: Any) -> float:
@@ -158,27 +160,27 @@ class Made(NamedTuple):
 
     :ivar names: services and real servers, as the manifest has them.
     :ivar addresses: those that it moves between directors.
-    :ivar syncid: of the sync daemon that it runs; None for none.
+    :ivar syncids: of the sync daemons that it runs.
     """
 
     names: frozenset[Name] = frozenset()
     addresses: frozenset[str] = frozenset()
-    syncid: int | None = None
+    syncids: frozenset[int] = frozenset()
 
     @property
     def claims(self) -> dict[str, dict[str, Claim]]:
         """As the manifest has it."""
         made = [name for _kind, name in self.names]
         made += [_ADDRESS + address for address in self.addresses]
+        made += [f"{_SYNC}{syncid}" for syncid in self.syncids]
         return {
-            KEEPALIVED: {KEEPALIVED: Claim({"syncid": self.syncid})},
+            KEEPALIVED: {KEEPALIVED: Claim()},
             KEEPALIVED_MADE: dict.fromkeys(made, Claim()),
         }
 
     @classmethod
     def of(cls, held: Held) -> Made:
         """The reverse; nothing where it is not claimed."""
-        claim = held.claims(KEEPALIVED).get(KEEPALIVED)
         made = held.claims(KEEPALIVED_MADE)
         names = {
             (kind, name)
@@ -188,7 +190,7 @@ class Made(NamedTuple):
         return cls(
             frozenset(names),
             frozenset(name[len(_ADDRESS) :] for name in made if name.startswith(_ADDRESS)),
-            (claim.found or {}).get("syncid") if claim else None,
+            frozenset(int(name[len(_SYNC) :]) for name in made if name.startswith(_SYNC)),
         )
 
 

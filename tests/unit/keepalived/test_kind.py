@@ -224,9 +224,10 @@ def test_check_then_start_then_nothing(host):
 def test_what_is_claimed_says_what_keepalived_makes(host):
     host.run(entry(sync={"syncid": 7}))
     assert host.store().load().claims == {
-        "keepalived": {"keepalived": Claim({"syncid": 7})},
+        "keepalived": {"keepalived": Claim()},
         "keepalived_made": {
             f"address {VIP}": Claim(),
+            "sync 7": Claim(),
             f"tcp {VIP}:80": Claim(),
             f"tcp {VIP}:80 > 10.0.0.1:80": Claim(),
             f"tcp {VIP}:80 > 10.0.0.2:80": Claim(),
@@ -485,6 +486,47 @@ def test_a_sync_daemon_that_is_no_longer_desired_is_stopped(host):
     # From now on, one with that id is somebody else's.
     host.kernel.running["backup"] = running
     assert not host.run(entry(more="without")).changed
+
+
+def test_a_sync_daemon_that_could_not_be_stopped_is_not_forgotten(host):
+    def refused(_daemon):
+        raise OSError(errno.EPERM, "refused")
+
+    host.keepalived.sync = 7
+    host.run(entry(sync={"syncid": 7}))
+    host.keepalived.sync = None
+    stop, host.kernel.stop_daemon = host.kernel.stop_daemon, refused
+    with pytest.raises(Refused, match="the sync daemon backup"):
+        host.run(entry(more="without"))
+    host.kernel.stop_daemon = stop
+    assert words(host.run(entry(more="without"))) == ["stop the sync daemon backup"]
+    assert host.kernel.running == {}
+
+
+def test_a_sync_daemon_that_runs_in_the_other_role_by_then_is_stopped_too(host):
+    host.keepalived.sync = 7
+    host.run(entry(sync={"syncid": 7}))
+    host.keepalived.sync = None
+    reload = host.keepalived.reload
+
+    def becomes_active(*given):
+        reload(*given)
+        host.kernel.running = {"master": Daemon("master", "eth1", 7)}
+
+    host.keepalived.reload = becomes_active
+    host.run(entry(more="without"))
+    assert host.kernel.running == {}
+
+
+def test_the_former_sync_daemon_is_stopped_before_keepalived_starts_with_another(host):
+    host.keepalived.sync = 7
+    host.run(entry(sync={"syncid": 7}))
+    host.keepalived.kill()
+    host.kernel.running["backup"] = Daemon("backup", "eth1", 7)
+    host.keepalived.sync = 8
+    started = words(host.run(entry(sync={"syncid": 8}, more="8")))
+    assert started.index("stop the sync daemon backup") < started.index("start keepalived")
+    assert [each.syncid for each in host.kernel.running.values()] == [8]
 
 
 def test_a_sync_daemon_that_keepalived_replaces_is_left_to_it(host):

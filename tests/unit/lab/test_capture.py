@@ -59,6 +59,9 @@ def test_a_capture_goes_on_where_its_machine_boots(tmp_path):
         with path.open("ab") as file:
             file.write(record(b"last before " + name) + record(b"cut")[:-1])
         set_aside(path)
+        # It may take several attempts; meanwhile nothing is there twice.
+        assert Capture(path, 0).read().count(b"last before " + name) == 1
+        set_aside(path)
         path.write_bytes(HEADER + record(b"first after " + name))
     records = [
         record(when + name)
@@ -70,3 +73,10 @@ def test_a_capture_goes_on_where_its_machine_boots(tmp_path):
     assert following.read_on() == b"".join(records)
     assert following.read_on() == b""
     assert Capture(path).read() == HEADER
+
+
+def test_where_nothing_was_recorded_nothing_is_kept(tmp_path):
+    set_aside(tmp_path / "missing.pcap")
+    (tmp_path / "empty.pcap").touch()
+    set_aside(tmp_path / "empty.pcap")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.pcap"]
