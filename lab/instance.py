@@ -184,7 +184,10 @@ class Lab:
             raise LabError(f"{node}: cannot unpack into {target}: {message}")
 
     def capture(self, node: str, interface: str = "eth1", *, since_start: bool = False) -> Capture:
-        """What a card of a machine sees from now on, or has seen since the lab came up; over its boots."""
+        """What a card of a machine sees from now on, or has seen since the lab came up.
+
+        A recording continues when the machine boots.
+        """
         cards = [f"eth{number}" for number, _nic in enumerate(self._node(node).spec.nics, 1)]
         if interface not in cards:
             raise LabError(f"{node} has no card {interface}; its cards: {', '.join(cards)}")
@@ -196,13 +199,13 @@ class Lab:
         progress = progress or Progress(quiet=True)
         with _lock(self.name, progress):
             self._shell.forget(self.nodes)
-            # One that was about to boot its machine would end it as soon as it is restored.
-            _end_keepers(self._folder)
+            # A keeper that was about to boot its machine would end it right after the restore.
+            process.stop(self._folder, only=_is_keeper)
             states = self.states()
 
             def restore(node: Node, cancelled: threading.Event) -> None:
                 if states[node.name] in ("running", "paused"):
-                    socket = self.socket(node.name)
+                    socket = self._socket(node.name)
                     qmp.monitor(socket, f"loadvm {machine.SNAPSHOT}")
                     qmp.execute(socket, ("cont", {}))
                 else:
@@ -236,7 +239,7 @@ class Lab:
     def crash(self, node: str) -> None:
         """Take a machine's power away and give it back at once, frozen or not: it boots anew."""
         self._shell.forget([self._node(node).name])
-        _end_keepers(self._folder, node)
+        self._stop(_keeper(node))
         self.end(node)
         self.boot(node)
         self._keep(node)
@@ -253,7 +256,7 @@ class Lab:
             states[name] = "booting" if _keeper(name) in living else "dead"
             if name in living:
                 try:
-                    states[name] = qmp.status(self.socket(name))
+                    states[name] = qmp.status(self._socket(name))
                 except LabError:
                     states[name] = "silent"
         return states
@@ -280,17 +283,13 @@ class Lab:
 
     # For the keepers of its machines
 
-    def socket(self, node: str) -> Path:
-        """Where a machine's QEMU takes commands."""
-        return self._run / f"{node}.qmp"
-
     def events(self, node: str) -> Path:
-        """Where it reports to its keeper that the machine reboots or powers off."""
+        """Where a machine's QEMU reports to its keeper that the machine reboots or powers off."""
         return self._run / f"{node}.events"
 
     def end(self, node: str) -> None:
         """End a machine's QEMU, if it runs, and wait for that."""
-        process.stop(self._folder, only=lambda role: role == node)
+        self._stop(node)
 
     def boot(self, node: str) -> None:
         """Start a machine whose QEMU has ended; from its disk, as it is."""
@@ -305,7 +304,10 @@ class Lab:
         return self.nodes[name]
 
     def _control(self, node: str, *commands: str) -> None:
-        qmp.execute(self.socket(self._node(node).name), *((command, {}) for command in commands))
+        qmp.execute(self._socket(self._node(node).name), *((command, {}) for command in commands))
+
+    def _socket(self, node: str) -> Path:
+        return self._run / f"{node}.qmp"
 
     def _clock(self, node: str) -> Path:
         return self._run / f"{node}.clock"
@@ -329,7 +331,7 @@ class Lab:
             disk=self._folder / f"{node.name}.qcow2",
             kernel=Path(self._state["vmlinuz"]),
             initrd=snapshot.initrd,
-            socket=self.socket(node.name),
+            socket=self._socket(node.name),
             clock=self._clock(node.name),
             console=self._folder / f"{node.name}.console",
             log=self._folder / f"{node.name}.log",
@@ -350,8 +352,12 @@ class Lab:
         line = machine.command(node.spec, accelerator, places, node.port, restore=restore)
         machine.start(line, places, owner=self._folder, role=node.name)
 
+    def _stop(self, role: str) -> None:
+        """End the lab's process of a role, if it runs, and wait for that."""
+        process.stop(self._folder, only=lambda each: each == role)
+
     def _keep(self, node: str) -> None:
-        """Have a machine booted again whenever it asks for it."""
+        """Start the keeper of a machine."""
         process.start(
             [sys.executable, "-m", "lab.keeper", str(self._folder.absolute()), node],
             owner=self._folder,
@@ -512,12 +518,8 @@ def _keeper(node: str) -> str:
     return f"keeper:{node}"
 
 
-def _end_keepers(folder: Path, *nodes: str) -> None:
-    """Those of some machines of a lab, or of all."""
-    roles = {_keeper(node) for node in nodes}
-    process.stop(
-        folder, only=lambda role: role in roles or (not roles and role.startswith(_keeper("")))
-    )
+def _is_keeper(role: str) -> bool:
+    return role.startswith(_keeper(""))
 
 
 def _up_command(name: str) -> str:
@@ -569,8 +571,8 @@ def _clean(folder: Path) -> None:
             Shell(run_folder).forget(
                 path.name.removeprefix("ssh-") for path in run_folder.glob("ssh-*")
             )
-    # None of them may start a machine while the machines end.
-    _end_keepers(folder)
+    # No keeper may start a machine while the machines end.
+    process.stop(folder, only=_is_keeper)
     discard(folder)
     for run_folder in runs:
         shutil.rmtree(run_folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,26 @@ from lab.errors import LabError
 REBOOT = "guest-reset"
 
 
+@contextlib.asynccontextmanager
+async def _connected(client: QMPClient, socket: Path) -> AsyncIterator[None]:
+    await client.connect(str(socket))
+    try:
+        yield
+    finally:
+        # "quit" closes the connection from the other side.
+        with contextlib.suppress(QMPError, EOFError, OSError):
+            await client.disconnect()
+
+
 def execute(socket: Path, *commands: tuple[str, dict[str, Any]], timeout: float = 60.0) -> Any:
     """Run commands on a machine's control socket; returns the last one's answer."""
 
     async def talk() -> Any:
         client = QMPClient(socket.stem)
-        await client.connect(str(socket))
         answer: Any = None
-        try:
+        async with _connected(client, socket):
             for command, arguments in commands:
                 answer = await client.execute(command, arguments or None)
-        finally:
-            # "quit" closes the connection from the other side.
-            with contextlib.suppress(QMPError, EOFError, OSError):
-                await client.disconnect()
         return answer
 
     try:
@@ -70,21 +77,22 @@ def wait_for_end(socket: Path) -> str:
 
     async def listen() -> str:
         client = QMPClient(socket.stem)
+        # The listener comes first: QEMU tells each event once.
         with client.listener("SHUTDOWN") as listener:
-            await client.connect(str(socket))
-            status: Any = await client.execute("query-status")
-            heard = asyncio.create_task(listener.get())
-            ended = asyncio.create_task(client.runstate_changed())
-            if status["status"] != "shutdown":
+            async with _connected(client, socket):
+                status: Any = await client.execute("query-status")
+                if status["status"] == "shutdown":
+                    # That was before the connection, so the reason is unknown; most machines reboot.
+                    return REBOOT
+                heard = asyncio.create_task(listener.get())
+                ended = asyncio.create_task(client.runstate_changed())
                 await asyncio.wait((heard, ended), return_when=asyncio.FIRST_COMPLETED)
-            # Where it has ended before this began, nobody knows why: most reboot.
-            reason = REBOOT if status["status"] == "shutdown" else ""
-            event: Any = heard.result() if heard.done() else {"data": {"reason": reason}}
-            heard.cancel()
-            ended.cancel()
-        with contextlib.suppress(QMPError, EOFError, OSError):
-            await client.disconnect()
-        return str(event["data"]["reason"])
+                ended.cancel()
+                if not heard.done():
+                    heard.cancel()
+                    return ""
+                event: Any = heard.result()
+                return str(event["data"]["reason"])
 
     try:
         return asyncio.run(listen())

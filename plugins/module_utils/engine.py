@@ -287,7 +287,7 @@ class Outcome(NamedTuple):
     :ivar plans: by the kind's name.
     :ivar written: files that have changed.
     :ivar missing: packages that are missing on this host, without which nothing was changed.
-    :ivar waits: why nothing was changed although something is to be.
+    :ivar waits: why this host lets others go first, because of which nothing was changed; empty where it does not.
     """
 
     plans: Mapping[str, Plan]

@@ -237,7 +237,7 @@ def test_a_director_returns_deaf(lab, load, tell):
         "[Install]\nWantedBy=multi-user.target\n"
     )
     lab.ssh(name, "cat > /etc/systemd/system/deaf.service", input=unit)
-    # Without sync, the crash loses it.
+    # The crash loses what is not on the disk yet.
     lab.ssh(name, "systemctl enable --quiet deaf && sync")
     try:
         _name, other = active_fails(lab)
@@ -281,37 +281,39 @@ def test_keepalived_ends(what, lab, load, tell):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("where", "networks"),
+    "networks",
     [
-        pytest.param("on one network", ["10.84.0.0/24"], id="one-network"),
-        pytest.param("anywhere", ["10.84.0.0/24", "192.168.84.0/24"], id="anywhere"),
+        pytest.param(["10.84.0.0/24"], id="one-network"),
+        pytest.param(["10.84.0.0/24", "192.168.84.0/24"], id="anywhere"),
     ],
 )
-def test_the_directors_do_not_hear_each_other(where, networks, lab, load, tell):
+def test_the_directors_do_not_hear_each_other(networks, lab, load, tell):
     """On one network nothing happens, because all instances are one sync group; else both have the addresses.
 
     When they hear each other again, the state heals without a hand.
     """
     before = active(lab)
+
+    def on_both(command, check=True):
+        for name in DIRECTORS:
+            for network in networks:
+                lab.ssh(name, f"iptables {command} INPUT -p 112 -s {network} -j DROP", check=check)
+
     with load() as traffic:
         began = client_clock(lab)
         try:
-            for name in DIRECTORS:
-                for network in networks:
-                    lab.ssh(name, f"iptables -I INPUT -p 112 -s {network} -j DROP")
+            on_both("-I")
             time.sleep(10)
             found = {each: held(lab, each) for each in DIRECTORS}
         finally:
-            for name in DIRECTORS:
-                for network in networks:
-                    lab.ssh(name, f"iptables -D INPUT -p 112 -s {network} -j DROP", check=False)
+            on_both("-D", check=False)
         healed = wait_until(
             lambda: sorted(len(held(lab, name)) for name in DIRECTORS) == [0, len(FLOATING)],
             30,
             "one director has the addresses again",
         )
     late = traffic.last_failure(began)
-    tell(traffic, f"{where}: {found}, healed after {healed:.1f} s, last failure at {late:.1f} s; ")
+    tell(traffic, f"meanwhile {found}, healed after {healed:.1f} s, last failure at {late:.1f} s; ")
     if len(networks) == 1:
         assert found == {name: set(FLOATING) if name == before else set() for name in DIRECTORS}
         traffic.check_complete()

@@ -22,9 +22,10 @@ from ..values import EMPTY
 VERSION = 1
 DEFAULT_OWNER = "default"
 # The claim on keepalived, kind and name; and the claims on what keepalived makes: services and real servers by the
-# names that they have as claims of ours, and "address <address>".
+# names that they have as claims of ours, and with a prefix of their own, addresses and the syncids of its daemons.
 KEEPALIVED = "keepalived"
 KEEPALIVED_MADE = "keepalived_made"
+MADE_ADDRESS, MADE_SYNC = "address ", "sync "
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 

@@ -20,7 +20,7 @@ from functools import cache
 from typing import Any
 
 from ..engine import Claims, Held
-from ..host.manifest import Claim
+from ..host.manifest import MADE_ADDRESS, MADE_SYNC, Claim
 from . import data
 from .model import RealServerKey, ServiceAttributes, ServiceKey
 from .plan import ADD, DELETE, Operation, RealServerOperation
@@ -82,10 +82,6 @@ def with_made_at_boot(own: Claims, made: Collection[str]) -> dict[str, dict[str,
     }
 
 
-# What keepalived makes besides the table: keepalived/model.py.
-_ELSEWHERE = ("address ", "sync ")
-
-
 def with_taken_over(own: Claims, made: Collection[str]) -> dict[str, dict[str, Claim]]:
     """The claims, and those on what keepalived has made of the table, which is taken over from it.
 
@@ -93,7 +89,7 @@ def with_taken_over(own: Claims, made: Collection[str]) -> dict[str, dict[str, C
     """
     found: dict[str, dict[str, Claim]] = {SERVICE: {}, REAL_SERVER: {}}
     for name in made:
-        if not name.startswith(_ELSEWHERE):
+        if not name.startswith((MADE_ADDRESS, MADE_SYNC)):
             found[REAL_SERVER if _IN in name else SERVICE][name] = Claim()
     return {kind: {**found[kind], **own.get(kind, {})} for kind in KINDS}
 

@@ -323,7 +323,7 @@ class Keepalived(Base):
         )
         return Plan(
             grow=(
-                # It can't start its own while another runs; and a reload leaves one running that it is to stop.
+                # keepalived can't start its daemon while another one runs, and a reload leaves a former one running.
                 *(() if current.unit.is_active else stops),
                 *_operations(current, text, load),
                 *(stops if current.unit.is_active else ()),
@@ -518,11 +518,11 @@ class Keepalived(Base):
         )
 
     def _stops(self, current: Current, held: Held, syncid: int | None) -> list[Operation]:
-        """Stop what runs of the sync daemons that keepalived has started so far, unless it goes on with them.
+        """Operations that stop the sync daemons that keepalived has started and is no longer to run.
 
         After a reload without its line, keepalived 2.2.7 leaves its daemon running.
 
-        :param syncid: of the one that it is to run from now on.
+        :param syncid: of the daemon that keepalived is to run; None for none.
         """
         former = Made.of(held).syncids - {syncid}
         return [

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..engine import Held
 from ..errors import InvalidInput
-from ..host.manifest import KEEPALIVED, KEEPALIVED_MADE, Claim
+from ..host.manifest import KEEPALIVED, KEEPALIVED_MADE, MADE_ADDRESS, MADE_SYNC, Claim
 from ..ipvs import daemon, data, options, ownership
 from ..ipvs.daemon import Daemon
 from ..ipvs.model import (
@@ -24,7 +24,6 @@ from ..ipvs.model import (
 from ..ipvs.ownership import Name, name_of
 from ..ipvs.table import Limit, desired_table
 from ..net import canonical_address
-from ..network.address import KIND as ADDRESS
 from ..values import EMPTY
 from .conf import Naming, Place, interfaces_of
 
@@ -64,8 +63,6 @@ OPTIONS: Mapping[str, Any] = {
 _APART = ("interfaces", "settle_seconds")
 _SETTLE_SECONDS = 10.0
 # Begins the names of addresses among what keepalived has made.
-_ADDRESS = f"{ADDRESS} "
-_SYNC = "sync "
 
 
 class Desired(NamedTuple):
@@ -171,8 +168,8 @@ class Made(NamedTuple):
     def claims(self) -> dict[str, dict[str, Claim]]:
         """As the manifest has it."""
         made = [name for _kind, name in self.names]
-        made += [_ADDRESS + address for address in self.addresses]
-        made += [f"{_SYNC}{syncid}" for syncid in self.syncids]
+        made += [MADE_ADDRESS + address for address in self.addresses]
+        made += [f"{MADE_SYNC}{syncid}" for syncid in self.syncids]
         return {
             KEEPALIVED: {KEEPALIVED: Claim()},
             KEEPALIVED_MADE: dict.fromkeys(made, Claim()),
@@ -189,8 +186,8 @@ class Made(NamedTuple):
         }
         return cls(
             frozenset(names),
-            frozenset(name[len(_ADDRESS) :] for name in made if name.startswith(_ADDRESS)),
-            frozenset(int(name[len(_SYNC) :]) for name in made if name.startswith(_SYNC)),
+            frozenset(name[len(MADE_ADDRESS) :] for name in made if name.startswith(MADE_ADDRESS)),
+            frozenset(int(name[len(MADE_SYNC) :]) for name in made if name.startswith(MADE_SYNC)),
         )
 
 

@@ -13,7 +13,7 @@ from ..engine import Base, Diff, Held, Operation, Plan, Progress, Script, in_ord
 from ..errors import Interference, InvalidInput
 from ..host import boot, files, rollback, session
 from ..host.commands import Commands
-from ..host.manifest import KEEPALIVED_MADE, Claim
+from ..host.manifest import KEEPALIVED_MADE, MADE_ADDRESS, Claim
 from ..host.options import filled
 from ..ipvs.words import FORWARDING_METHODS
 from ..net import FAMILIES
@@ -306,9 +306,7 @@ class Addresses(OfNetwork[address.Request]):
         """Claims on the addresses that keepalived has added."""
         made = held.claims(KEEPALIVED_MADE) if self._adopts else {}
         return {
-            str(each): Claim()
-            for each in current.current
-            if f"{address.KIND} {each.address}" in made
+            str(each): Claim() for each in current.current if MADE_ADDRESS + each.address in made
         }
 
     def carry_out(self, operations: Sequence[Operation]) -> Progress:

@@ -483,7 +483,7 @@ def test_a_sync_daemon_that_is_no_longer_desired_is_stopped(host):
     without = host.run(entry(more="without"), prune=False)
     assert words(without)[-2:] == ["reload keepalived", "stop the sync daemon backup"]
     assert host.kernel.running == {}
-    # From now on, one with that id is somebody else's.
+    # From then on, a daemon with this syncid belongs to someone else.
     host.kernel.running["backup"] = running
     assert not host.run(entry(more="without")).changed
 

@@ -39,7 +39,7 @@ class FakeLab:
     ],
 )
 def test_a_machine_that_reboots_boots_in_a_new_qemu(monkeypatch, reasons, done):
-    """One that powers off ends, and where QEMU was ended by somebody else, it is theirs."""
+    """A machine that powers off is ended. If someone else has ended its QEMU, nothing is done."""
     coming = iter(reasons)
     monkeypatch.setattr(qmp, "wait_for_end", lambda _socket: next(coming))
     lab = FakeLab()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans of addresses, over all small hosts and wishes that there are."""
+"""Plans of addresses, over all small hosts and requests that there are."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def of_a_host(found):
     return list({(each.address, each.interface): each for each in found}.values())
 
 
-def wished(asked, interface, exclusive, absent):
+def request_of(asked, interface, exclusive, absent):
     return Request(tuple(asked), interface, exclusive=exclusive, absent=absent)
 
 
-# Not of Request itself: of a NamedTuple, it would make up all fields.
-WISHES = st.builds(
-    wished,
+# With Request itself, builds() would also generate the fields that have defaults: it is a NamedTuple.
+REQUESTS = st.builds(
+    request_of,
     st.lists(st.sampled_from(VIPS), unique=True),
     st.sampled_from([*INTERFACES, ""]),
     st.booleans(),
@@ -80,13 +80,13 @@ def place(each):
     return each.address, each.interface
 
 
-@given(WISHES, HOSTS, st.data())
-def test_a_plan_gives_what_is_wished_and_leaves_what_is_somebody_elses(wish, standing, data):
+@given(REQUESTS, HOSTS, st.data())
+def test_a_plan_gives_what_is_wished_and_leaves_what_is_somebody_elses(desired, standing, data):
     ours = data.draw(st.lists(st.sampled_from(standing or [None]), unique=True)) if standing else []
     # Somebody may have changed what is ours.
     claims = {str(each._replace(length=each.length // 2)): Claim() for each in ours if each}
     try:
-        todo = plan(wish, standing, INTERFACES, claims)
+        todo = plan(desired, standing, INTERFACES, claims)
     except InvalidInput:
         return
     now = carried_out(todo, standing)
@@ -94,14 +94,14 @@ def test_a_plan_gives_what_is_wished_and_leaves_what_is_somebody_elses(wish, sta
     assert [each for each in now if each in theirs] == theirs
     assert all(
         any(each.address == address for each in now)
-        for address in wish.addresses
-        if not wish.absent
+        for address in desired.addresses
+        if not desired.absent
     )
     mine = {parse(name) for name in todo.claims}
     assert mine == {each for each in now if each not in theirs}
-    if wish.exclusive and not wish.absent:
-        assert all(each.address in wish.addresses for each in mine)
-    again = plan(wish, now, INTERFACES, todo.claims)
+    if desired.exclusive and not desired.absent:
+        assert all(each.address in desired.addresses for each in mine)
+    again = plan(desired, now, INTERFACES, todo.claims)
     assert (again.replaced, again.added, again.removed) == ((), (), ())
     assert again.claims == todo.claims
 
@@ -158,7 +158,7 @@ def test_what_the_boot_script_restores_is_ours_even_if_the_manifest_is_lost():
     assert with_script({}, "echo nothing\n") == {}
 
 
-def test_how_an_address_was_added_does_not_tell_it_from_another():
+def test_addresses_that_differ_only_in_how_they_were_added_are_equal():
     one = Address("2001:db8::10", 128, "eth1")
     other = one._replace(nodad=False)
     assert (one == other, one != other, {one, other}) == (True, False, {one})

@@ -87,14 +87,14 @@ def test_by_policy():
     assert (todo.removed, todo.replaced) == ((), ())
 
 
-@pytest.mark.parametrize("wish", [POLICY, DEFAULT], ids=["policy", "default"])
+@pytest.mark.parametrize("desired", [POLICY, DEFAULT], ids=["policy", "default"])
 @pytest.mark.parametrize("routes", [(), (OLD,), (BESIDE,), (OLD, BESIDE)])
-def test_it_comes_stays_and_gives_everything_back(wish, routes):
+def test_it_comes_stays_and_gives_everything_back(desired, routes):
     found = Routing(routes, (Rule("ipv4", 32766, MAIN),), SEGMENT)
-    todo = plan(wish, found, {})
+    todo = plan(desired, found, {})
     assert todo
     then = carried_out(found, todo)
-    assert not plan(wish, then, todo.claims)
+    assert not plan(desired, then, todo.claims)
     back = plan(Request(), then, todo.claims)
     assert back.claims == {}
     after = carried_out(then, back)
@@ -173,9 +173,9 @@ def test_networks_that_are_kept_and_led_through():
         ipaddress.ip_network("10.0.0.0/8"),
         ipaddress.ip_network("10.20.1.0/24"),
     ):
-        wish = POLICY._replace(keep=(other_family, OFFICE), through=(through,))
+        desired = POLICY._replace(keep=(other_family, OFFICE), through=(through,))
         with pytest.raises(InvalidInput, match=r"overlaps 10\.20\.0\.0/16 in keep"):
-            plan(wish, Routing((OLD,)), {})
+            plan(desired, Routing((OLD,)), {})
     beside = ipaddress.ip_network("10.21.0.0/16")
     assert plan(
         POLICY._replace(keep=(other_family, OFFICE), through=(beside,)), Routing((OLD,)), {}
@@ -215,7 +215,7 @@ PEER, OWN = "203.0.113.5", "192.168.0.7"
 
 
 @pytest.mark.parametrize(
-    ("wish", "peer", "local", "specific", "moves"),
+    ("desired", "peer", "local", "specific", "moves"),
     [
         (POLICY, PEER, OWN, (), True),
         (POLICY, PEER, "192.168.77.7", (), False),
@@ -228,11 +228,11 @@ PEER, OWN = "203.0.113.5", "192.168.0.7"
         (DEFAULT, "192.168.0.200", OWN, SEGMENT, False),
     ],
 )
-def test_whether_the_way_to_the_controller_moves(wish, peer, local, specific, moves):
+def test_whether_the_way_to_the_controller_moves(desired, peer, local, specific, moves):
     host = Routing((OLD,), (), specific)
-    todo = plan(wish, host, {})
-    assert moved(wish, host, todo, peer, local, NOW) == (GATEWAY if moves else None)
-    assert moved(wish, host, todo, peer, local, GATEWAY) is None, "it goes there already"
+    todo = plan(desired, host, {})
+    assert moved(desired, host, todo, peer, local, NOW) == (GATEWAY if moves else None)
+    assert moved(desired, host, todo, peer, local, GATEWAY) is None, "it goes there already"
 
 
 def test_a_network_that_is_led_through_comes_before_the_ways_of_the_host():
@@ -248,11 +248,11 @@ def test_a_network_that_is_led_through_comes_before_the_ways_of_the_host():
     assert moved(POLICY, host, todo, *given) is None
 
 
-@pytest.mark.parametrize("wish", [POLICY, DEFAULT], ids=["policy", "default"])
-def test_what_another_owner_claims_too_is_left_to_it(wish):
+@pytest.mark.parametrize("desired", [POLICY, DEFAULT], ids=["policy", "default"])
+def test_what_another_owner_claims_too_is_left_to_it(desired):
     """Also where ours has replaced a route: it comes back with the last of the owners."""
     found = Routing((OLD,))
-    todo = plan(wish, found, {})
+    todo = plan(desired, found, {})
     then = carried_out(found, todo)
     given_up = plan(
         Request(), then, todo.claims, shared={name: {"b": Claim()} for name in todo.claims}
@@ -271,17 +271,17 @@ def of_owner(claims, owner="one"):
 def test_two_owners_share_a_default_route_and_the_last_restores_what_was_found(routes, keep, order):
     """Also where only one of them keeps a network as it was."""
     found = Routing(routes, (Rule("ipv4", 32766, MAIN),), SEGMENT)
-    wishes = DEFAULT, DEFAULT._replace(keep=keep)
+    requests = DEFAULT, DEFAULT._replace(keep=keep)
     claims = [{}, {}]
     host = found
-    for number, wish in enumerate(wishes):
-        todo = plan(wish, host, {}, shared=of_owner(claims[1 - number]))
+    for number, desired in enumerate(requests):
+        todo = plan(desired, host, {}, shared=of_owner(claims[1 - number]))
         host, claims[number] = carried_out(host, todo), todo.claims
         assert {str(each) for each in (*host.routes, *host.rules)} >= set(todo.claims)
     assert not todo, "the second has nothing to change"
     assert str(OURS) in claims[1]
-    for number, wish in enumerate(wishes):
-        assert not plan(wish, host, claims[number], shared=of_owner(claims[1 - number]))
+    for number, desired in enumerate(requests):
+        assert not plan(desired, host, claims[number], shared=of_owner(claims[1 - number]))
     for number in order:
         assert OURS in host.routes
         todo = plan(Request(), host, claims[number], shared=of_owner(claims[1 - number]))
