@@ -18,7 +18,7 @@ from ..errors import InvalidInput, KernelRefusal, Unavailable
 from ..host import boot, store
 from ..host.commands import Commands
 from ..host.files import read
-from ..host.manifest import KEEPALIVED, KEEPALIVED_MADE, Claim
+from ..host.manifest import KEEPALIVED_MADE, MADE_SYNC, Claim
 from ..net import canonical_address
 from ..values import EMPTY
 from . import (
@@ -476,7 +476,7 @@ class SyncDaemons(Base):
 
     name = "sync_daemons"
     claim_kinds = (daemon.KIND,)
-    consults = (KEEPALIVED,)
+    consults = (KEEPALIVED_MADE,)
 
     def __init__(
         self,
@@ -610,12 +610,11 @@ class SyncDaemons(Base):
 
     def _adopted(self, current: CurrentDaemons, held: Held) -> dict[str, Claim]:
         """Claims on the desired daemons that keepalived has started; the others it stops itself."""
-        claim = held.claims(KEEPALIVED).get(KEEPALIVED) if self._adopts else None
-        syncid = (claim.found or {}).get("syncid") if claim else None
+        made = held.claims(KEEPALIVED_MADE) if self._adopts else {}
         return {
             role: Claim()
             for role, running in current.daemons.items()
-            if role in self._desired and running.syncid == syncid
+            if role in self._desired and f"{MADE_SYNC}{running.syncid}" in made
         }
 
     def _claim(

@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.lvs.cluster.plugins.module_utils.engine import Held
 from ansible_collections.lvs.cluster.plugins.module_utils.errors import InvalidInput
 from ansible_collections.lvs.cluster.plugins.module_utils.host.manifest import (
-    KEEPALIVED,
     KEEPALIVED_MADE,
     Claim,
 )
@@ -35,6 +34,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.table import (
     DesiredTable,
     ReleasedTable,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.keepalived.model import Made
 
 from ..fake_kernel import FakeKernel
 
@@ -95,12 +95,17 @@ def test_nothing_can_be_combined_with_release():
         Table.of({"release": True, "services": []}, "a", None)
 
 
-MADE = {
-    KEEPALIVED: {KEEPALIVED: Claim({"syncid": 7})},
-    KEEPALIVED_MADE: dict.fromkeys(
-        [str(WEB), f"{WEB} > {ONE}", f"{WEB} > {TWO}", f"address {WEB.address}"], Claim()
+MADE = Made(
+    frozenset(
+        [
+            ("ipvs_service", str(WEB)),
+            ("ipvs_real_server", f"{WEB} > {ONE}"),
+            ("ipvs_real_server", f"{WEB} > {TWO}"),
+        ]
     ),
-}
+    frozenset([WEB.address]),
+    frozenset([7]),
+).claims
 
 
 @pytest.mark.parametrize("adopts", [True, False])
@@ -115,8 +120,12 @@ def test_what_keepalived_has_made_is_ours_where_it_is_taken_over(adopts):
     assert set(claims["ipvs_service"]) == {str(WEB)}
     assert set(claims["ipvs_real_server"]) == {f"{WEB} > {ONE}"}
     assert (claims["ipvs_service"][str(WEB)] == Claim()) == adopts
-    # With nothing claimed, nothing is adopted.
+    # With nothing claimed, nothing is adopted; and nothing but the table.
     assert ownership.with_taken_over(OWN, {}) == OWN
+    assert ownership.with_taken_over({}, MADE[KEEPALIVED_MADE]) == {
+        "ipvs_service": {str(WEB): Claim()},
+        "ipvs_real_server": {f"{WEB} > {ONE}": Claim(), f"{WEB} > {TWO}": Claim()},
+    }
 
 
 def test_what_was_ours_before_keeps_its_claim():
